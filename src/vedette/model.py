@@ -1,0 +1,174 @@
+"""The nouns that stages exchange: frozen, keyword-only where wide, and without I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class IndicatorType(StrEnum):
+    """What an indicator is. The order of members is the order of datasets and sids."""
+
+    DOMAIN = "domain"
+    """A name and every name below it."""
+    HOSTNAME = "hostname"
+    """Exactly this name."""
+    IP_DST = "ip-dst"
+    """An address that our side contacts (command and control, drop zone)."""
+    IP_SRC = "ip-src"
+    """An address that contacts us (scanner, brute forcer)."""
+    IP_DST_PORT = "ip-dst-port"
+    """``address,port`` that our side contacts; the port is part of the match."""
+    IP_SRC_PORT = "ip-src-port"
+    """``address,port`` that contacts us from this source port."""
+    URL = "url"
+    """``host[:port]/path[?query]`` without scheme: seen where HTTP is in the clear."""
+    URI = "uri"
+    """A path with query as sent, on any host."""
+    USER_AGENT = "user-agent"
+    HTTP_METHOD = "http-method"
+    COOKIE = "cookie"
+    REFERER = "referer"
+    HTTP_SERVER = "http-server"
+    MD5 = "md5"
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+    FILENAME = "filename"
+    JA3 = "ja3"
+    JA3S = "ja3s"
+    JA4 = "ja4"
+    CERT_SHA1 = "cert-sha1"
+    """40 lower-case hex digits, no colons (the compiler adds the engine's colons)."""
+    CERT_SHA256 = "cert-sha256"
+    CERT_MD5 = "cert-md5"
+    HASSH = "hassh"
+    HASSH_SERVER = "hassh-server"
+    SSH_SOFTWARE = "ssh-software"
+    EMAIL_SRC = "email-src"
+    """A bare address, lower case, without brackets."""
+    EMAIL_DST = "email-dst"
+    EMAIL_SUBJECT = "email-subject"
+    EMAIL_X_MAILER = "email-x-mailer"
+    EMAIL_MESSAGE_ID = "email-message-id"
+    """With its angle brackets."""
+
+
+class Key(NamedTuple):
+    """The identity of an indicator: what is deduplicated, published and looked up."""
+
+    type: IndicatorType
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a source says about a group of indicators (a MISP event, a list).
+
+    Shared by all indicators of the group: an event with 5,000 attributes has one Context object.
+    """
+
+    key: str
+    """Unique within the source and stable between pulls: the MISP event uuid, else ``""``."""
+    info: str = ""
+    """One line for people: the event's info, the list's name."""
+    organisation: str = ""
+    tags: tuple[str, ...] = ()
+    tlp: str = ""
+    """``red``, ``amber+strict``, ``amber``, ``green``, ``clear`` or ``""``."""
+    threat_level: str = ""
+    """``high``, ``medium``, ``low`` or ``""``."""
+    date: str = ""
+    """ISO date of the event, or ``""``."""
+    url: str = ""
+    """Where a person can read it (``https://misp/events/view/UUID``), or ``""``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indicator:
+    """One value worth alerting on, in its canonical spelling, with its context."""
+
+    type: IndicatorType
+    value: str
+    ref: str
+    """Where the source keeps it: an attribute uuid, or ``file:line``. Unique per source and key."""
+    context: Context
+    comment: str = ""
+    tags: tuple[str, ...] = ()
+    """Tags of this value alone, without those of its context."""
+
+    @property
+    def key(self) -> Key:
+        """The identity of this indicator."""
+        return Key(self.type, self.value)
+
+
+class Rejected(NamedTuple):
+    """A value that cannot be used, with where it came from and why."""
+
+    value: str
+    """As it was found, at most 200 characters."""
+    ref: str
+    reason: str
+    """A few words, the same for the same cause: reasons are counted."""
+
+
+class Skipped(NamedTuple):
+    """A value that the source's own filters leave out (``to_ids`` is false, too old)."""
+
+    reason: str
+    count: int = 1
+
+
+class Broken(NamedTuple):
+    """A part of a source that could not be read while the rest could (one event of a feed).
+
+    The indicators that the source had under ``key`` stay in force.
+    """
+
+    key: str
+    """The context key (event uuid) that could not be read."""
+    reason: str
+
+
+type_of_item = Indicator | Rejected | Skipped | Broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One claim of one source about one value, as the store keeps it."""
+
+    source: str
+    key: Key
+    ref: str
+    context: Context
+    comment: str
+    tags: tuple[str, ...]
+
+
+class Change(NamedTuple):
+    """An indicator that appeared or went away between two states."""
+
+    added: bool
+    key: Key
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """An indicator met the network, grouped by indicator, buffer, sensor and client."""
+
+    key: Key
+    observed: str
+    """The value as the network showed it (a subdomain of ``key.value``, for instance)."""
+    buffer: str
+    sensor: str
+    client: str
+    server: str
+    origin: str
+    """``live`` (an alert of the engine), ``eve`` (matched by the EVE reader)."""
+    first_seen: datetime
+    last_seen: datetime
+    count: int
