@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+
 
 class IndicatorType(StrEnum):
     """What an indicator is. The order of members is the order of datasets and sids."""
@@ -85,14 +87,16 @@ class Context:
     """Where a person can read it (``https://misp/events/view/UUID``), or ``""``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indicator:
-    """One value worth alerting on, in its canonical spelling, with its context."""
+class Indicator(Struct, frozen=True, kw_only=True, gc=False):
+    """One value worth alerting on, in its canonical spelling, with its context.
+
+    A msgspec struct because a full pull makes a million of them (2.8 M/s against 0.5 M/s).
+    """
 
     type: IndicatorType
     value: str
     ref: str
-    """Where the source keeps it: an attribute uuid, or ``file:line``. Unique per source and key."""
+    """Where the source keeps it: an attribute uuid; ``""`` for a list, which has no ids."""
     context: Context
     comment: str = ""
     tags: tuple[str, ...] = ()
@@ -121,18 +125,34 @@ class Skipped(NamedTuple):
     count: int = 1
 
 
-class Broken(NamedTuple):
-    """A part of a source that could not be read while the rest could (one event of a feed).
+class Fetched(NamedTuple):
+    """A group (one MISP event, one list) has been yielded whole.
 
-    The indicators that the source had under ``key`` stay in force.
+    Items that precede it, back to the last ``Fetched``, ``Unchanged`` or ``Broken``, belong to it
+    and replace all that the source had under this key.
     """
 
     key: str
-    """The context key (event uuid) that could not be read."""
+    """The context key of the group."""
+    version: str
+    """Opaque; compared for equality only (timestamps of synchronised events go backwards)."""
+
+
+class Unchanged(NamedTuple):
+    """The group is still there in the version that we hold: its indicators stay."""
+
+    key: str
+
+
+class Broken(NamedTuple):
+    """A group could not be read while others could: what we hold of it stays, and this is shown."""
+
+    key: str
     reason: str
 
 
-type_of_item = Indicator | Rejected | Skipped | Broken
+Item = Indicator | Rejected | Skipped | Fetched | Unchanged | Broken
+"""What a source yields. A group that is not mentioned at all is gone from the source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
