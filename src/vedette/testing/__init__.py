@@ -1,0 +1,1 @@
+"""A MISP server and Suricata for tests: fakes with real sockets, and the real engine."""
