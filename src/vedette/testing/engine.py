@@ -76,7 +76,7 @@ class Live:
         with suppress(FileNotFoundError):
             self.log.unlink()
         with (self.path / "console.log").open("ab") as console:
-            self.process = subprocess.Popen(  # noqa: S603: the command is ours
+            self.process = subprocess.Popen(  # noqa: S603 - the command is ours
                 self.command, stdout=console, stderr=console
             )
 
@@ -84,10 +84,8 @@ class Live:
         """Return when it has loaded its rules and captures."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            if self._started().poll() is not None:
-                raise EngineError(
-                    f"suricata exited with {self.process.returncode}:\n{self._tail()}"
-                )
+            if (code := self._started().poll()) is not None:
+                raise EngineError(f"suricata exited with {code}:\n{self._tail()}")
             if self.log.exists() and "Engine started" in self.log.read_text(errors="replace"):
                 return
             time.sleep(0.02)
@@ -192,7 +190,7 @@ class Engine:
     ) -> CheckResult:
         """Run ``suricata -T`` on a directory with a rule file."""
         with _scratch() as log_dir:
-            done = subprocess.run(  # noqa: S603: the command is ours
+            done = subprocess.run(  # noqa: S603 - the command is ours
                 [*self.command(log_dir, directory, rules_name), *arguments, "-T"],
                 capture_output=True,
                 text=True,
@@ -219,7 +217,7 @@ class Engine:
     ) -> list[dict[str, Any]]:
         """Read a capture and return all EVE events; checksums are not looked at (``-k none``)."""
         with _scratch() as log_dir:
-            done = subprocess.run(  # noqa: S603: the command is ours
+            done = subprocess.run(  # noqa: S603 - the command is ours
                 [
                     *self.command(log_dir, directory, rules_name),
                     *arguments,
