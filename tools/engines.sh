@@ -47,6 +47,7 @@ export LC_ALL=C
 layout=1 # raise it when the unpacked tree changes: older trees are then made again
 engines=${VEDETTE_ENGINES:-${HOME:?HOME is not set: set VEDETTE_ENGINES}/.cache/vedette/engines}
 work=
+tree=
 
 die() {
   echo "engines: $1" >&2
@@ -60,7 +61,10 @@ usage() {
   exit "$1"
 }
 
-cleanup() { [ -z "$work" ] || rm -rf "$work"; }
+cleanup() {
+  [ -z "$work" ] || rm -rf "$work"
+  [ -z "$tree" ] || rm -rf "$tree"
+}
 trap cleanup EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -92,7 +96,7 @@ need_tools() {
   done
   [ "${#missing[@]}" -eq 0 ] || die "cannot unpack Suricata: ${missing[*]} not found" \
     "This needs Debian's package tools (Debian, Ubuntu and their kin have them)." \
-    "Elsewhere: install Suricata 7.0 or 8.0 from your system and set VEDETTE_SURICATA to the binary."
+    "Elsewhere: run Vedette in a Debian container or machine, as root or as an ordinary user."
 }
 
 # Print "URI<TAB>SIGNED-BY" for every enabled apt source, from both formats.
@@ -257,6 +261,7 @@ write_wrapper() { # TREE PROGRAM
   loader=$(cd "$tree/root" && find . -name 'ld-linux*.so.*' | sort | head -n 1)
   [ -n "$loader" ] || die "no program loader among the unpacked packages" "Please report this."
   local libs
+  # shellcheck disable=SC2016 # $root is the wrapper's, not this script's
   libs=$(cd "$tree/root" && find . -name 'lib*.so*' ! -path '*/python3*' ! -path '*/gconv/*' ! -path '*/gdb/*' ! -path '*/pmds-*' \
     -printf '%h\n' | sort -u | sed 's#^\.#$root#' | paste -sd:)
   cat >"$tree/bin/$program" <<WRAPPER
@@ -271,7 +276,7 @@ WRAPPER
 }
 
 unpack() { # ENGINE SUITE...
-  local engine=$1 tree deb version package
+  local engine=$1 deb version package
   echo "engines: Suricata $engine.0: resolving" >&2
   update_lists "$@" || { renew_keyring && update_lists "$@"; } || report_update_failure
   package=$(private_apt apt-cache policy suricata | sed -n 's/^  Candidate: //p')
@@ -298,12 +303,13 @@ unpack() { # ENGINE SUITE...
   [ -e "$tree/etc/suricata/threshold.config" ] || : >"$tree/etc/suricata/threshold.config"
   write_wrapper "$tree" suricata
   write_wrapper "$tree" suricatasc
-  version=$("$tree/bin/suricata" -V | sed -n 's/.*version \([0-9.]*\).*/\1/p') && [ -n "$version" ] ||
-    die "the unpacked Suricata $package does not start" "Tree kept for a look: $tree"
+  version=$("$tree/bin/suricata" -V | sed -n 's/.*version \([0-9.]*\).*/\1/p') || version=
+  [ -n "$version" ] || die "the unpacked Suricata $package does not start (see above)" "Please report this."
   echo "$version" >"$tree/version"
   printf 'layout %s\npackage %s\n' "$layout" "$package" >"$tree/.stamp"
   rm -rf "${engines:?}/$engine"
   mv "$tree" "$engines/$engine"
+  tree=
   echo "engines: Suricata $version at $engines/$engine/bin/suricata" >&2
 }
 
