@@ -44,12 +44,14 @@ web: dev ## only the tests of the web pages and of the API
 
 .PHONY: lint
 lint: dev ## ruff, mypy, import-linter, codespell, and whether the pins are up to date
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check . || true; echo "run: make format" >&2; exit 1; }
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/codespell
-	@tools/lock.sh --check
+	@failed=(); try() { "$$@" || failed+=("$${*##*/}"); }; \
+	try $(BIN)/ruff check --quiet .; \
+	try $(BIN)/ruff format --check --quiet .; \
+	try $(BIN)/mypy; \
+	try $(BIN)/lint-imports; \
+	try $(BIN)/codespell; \
+	try tools/lock.sh --check; \
+	[ "$${#failed[@]}" = 0 ] || { printf 'lint failed: %s\n' "$${failed[@]}" >&2; exit 1; }
 
 .PHONY: format
 format: dev ## let ruff format the code and fix what it can
