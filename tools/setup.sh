@@ -26,6 +26,11 @@ state=$(pwd && sha256sum "${inputs[@]}")
 stamp=$venv/.vedette-$level
 if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then exit 0; fi
 
+# Two of these at once, in two terminals, must not both build the venv.
+exec 9>"$venv.lock"
+if command -v flock >/dev/null; then flock 9; fi
+if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then exit 0; fi
+
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 find_python() {
