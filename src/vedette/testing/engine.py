@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,19 +171,38 @@ class Engine:
 
         ``rules_name`` is relative to ``directory`` or absolute, and stands in ``rule-files``.
         """
-        etc = self.home / "etc/suricata"
         overrides = {
-            "default-rule-path": directory,
+            **self._paths(directory),
             "rule-files.0": rules_name,
+            **self._private(log_dir),
+        }
+        return [str(self.binary), "-c", str(self.yaml), "-l", str(log_dir), *_sets(overrides)]
+
+    def write_yaml(self, path: Path, directory: Path, rules_name: str = "vedette.rules") -> None:
+        """Write a suricata.yaml that includes the shipped one and names our rules.
+
+        A reload reads the yaml again and forgets every ``--set``, so an engine that shall reload
+        needs its rule files in a file.
+        """
+        paths = [f"{key}: {value}" for key, value in self._paths(directory).items()]
+        lines = ["%YAML 1.1", "---", f"include: {self.yaml}", *paths, "rule-files:"]
+        path.write_text("\n".join([*lines, f"  - {rules_name}", ""]))
+
+    def _paths(self, directory: Path) -> dict[str, object]:
+        etc = self.home / "etc/suricata"
+        return {
+            "default-rule-path": directory,
             "classification-file": etc / "classification.config",
             "reference-config-file": etc / "reference.config",
             "threshold-file": etc / "threshold.config",
+        }
+
+    def _private(self, log_dir: Path) -> dict[str, object]:
+        return {
             "pid-file": log_dir / "suricata.pid",
             "unix-command.filename": log_dir / "suricata-command.socket",
             "detect.sgh-mpm-caching-path": log_dir / "sgh",
         }
-        sets = [part for key, value in overrides.items() for part in ("--set", f"{key}={value}")]
-        return [str(self.binary), "-c", str(self.yaml), "-l", str(log_dir), *sets]
 
     def check(
         self, directory: Path, rules_name: str = "vedette.rules", *, arguments: Sequence[str] = ()
@@ -258,13 +277,11 @@ class Engine:
         if os.geteuid() != 0:
             _lack("a live engine captures on loopback, and that needs root")
         with _scratch() as log_dir:
-            command = [
-                *self.command(log_dir, directory, rules_name),
-                *arguments,
-                "-k",
-                "none",
-                "--pcap=lo",
-            ]
+            yaml = log_dir / "suricata.yaml"
+            self.write_yaml(yaml, directory, rules_name)
+            private = _sets(self._private(log_dir))
+            command = [str(self.binary), "-c", str(yaml), "-l", str(log_dir), *private]
+            command += [*arguments, "-k", "none", "--pcap=lo"]
             live = Live(command, log_dir)
             try:
                 if start:
@@ -273,6 +290,10 @@ class Engine:
                 yield live
             finally:
                 live.stop()
+
+
+def _sets(overrides: Mapping[str, object]) -> list[str]:
+    return [part for key, value in overrides.items() for part in ("--set", f"{key}={value}")]
 
 
 def _lack(reason: str) -> NoReturn:
