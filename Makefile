@@ -48,7 +48,7 @@ lint: dev ## ruff, mypy, import-linter, codespell, and whether the pins are up t
 	try $(BIN)/ruff check --quiet .; \
 	try $(BIN)/ruff format --check --quiet .; \
 	try $(BIN)/mypy; \
-	try $(BIN)/lint-imports; \
+	try $(BIN)/lint-imports --no-logo; \
 	try $(BIN)/codespell; \
 	try tools/lock.sh --check; \
 	[ "$${#failed[@]}" = 0 ] || { printf 'lint failed: %s\n' "$${failed[@]}" >&2; exit 1; }
