@@ -1,0 +1,202 @@
+"""Files that others read while we write, and files that others wrote.
+
+A reader sees the old content or the new one, never a part; a compressed file is read as a stream,
+never past its limit, and a truncated one is an error, never a short list.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import zstandard
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+DECOMPRESSED_MAX = 4 * 2**30
+"""Most bytes that one file may unpack to, unless the caller says otherwise."""
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_LAYERS_MAX = 2  # a .gz that a web server compressed once more
+_ZSTD_INPUT = 1024  # one zstd block of 4 bytes may stand for 128 KiB
+_BLOCK = 1 << 16
+
+
+class UnpackError(OSError):
+    """A compressed file is damaged, cut off, or unpacks to more than its limit."""
+
+
+def write_atomically(path: Path, chunks: Iterable[bytes], mode: int = 0o644) -> str:
+    """Replace ``path`` by the chunks, in one step, and make it last.
+
+    Returns:
+        The SHA-256 of what was written, in hex.
+
+    Raises:
+        OSError: The disk is full or the directory may not be written; ``path`` is as it was.
+    """
+    digest = hashlib.sha256()
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            for chunk in chunks:
+                digest.update(chunk)
+                target.write(chunk)
+            target.flush()
+            os.fchmod(target.fileno(), mode)
+            os.fsync(target.fileno())
+        os.replace(name, path)  # noqa: PTH105 - the name is a str from mkstemp
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)  # noqa: PTH108
+        raise
+    sync_directory(path.parent)
+    return digest.hexdigest()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames and new names in a directory survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_decompressed(
+    source: Path | BinaryIO, *, max_bytes: int = DECOMPRESSED_MAX
+) -> io.BufferedReader:
+    """Open a file by what it contains: gzip, zstd (any number of frames) or plain bytes.
+
+    The result reads as a stream; closing it closes the file. Every failure, here or while reading,
+    is an ``OSError``: :class:`UnpackError` when the content is to blame.
+
+    Args:
+        source: A path, or an open binary file at its start.
+        max_bytes: Reading past this many unpacked bytes is an error.
+    """
+    raw = source.open("rb") if isinstance(source, Path) else source
+    stream = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(_Forward(raw), _BLOCK)
+    try:
+        for _ in range(_LAYERS_MAX):
+            magic = stream.peek(4)[:4]
+            if magic.startswith(_GZIP):
+                stream = io.BufferedReader(_Gzip(stream), _BLOCK)
+            elif magic == _ZSTD:
+                stream = io.BufferedReader(_Zstd(stream), _BLOCK)
+            else:
+                break
+    except BaseException:
+        stream.close()
+        raise
+    return io.BufferedReader(_Capped(stream, max_bytes), _BLOCK)
+
+
+class _Layer(io.RawIOBase):
+    """A raw stream made from another one, which it closes."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+    def _fill(self, buffer: WriteableBuffer, read: Callable[[int], bytes]) -> int:
+        view = memoryview(buffer).cast("B")
+        data = read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+class _Forward(_Layer):
+    """Any binary file as a raw stream."""
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        return self._fill(buffer, self._inner.read)
+
+
+class _Gzip(_Layer):
+    def __init__(self, inner: BinaryIO) -> None:
+        super().__init__(inner)
+        self._file = gzip.GzipFile(fileobj=inner, mode="rb")
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        try:
+            return self._fill(buffer, self._file.read1)
+        except EOFError as error:
+            raise UnpackError("the gzip data is cut off") from error
+        except (zlib.error, gzip.BadGzipFile) as error:
+            raise UnpackError("the gzip data is damaged") from error
+
+
+class _Zstd(_Layer):
+    """Frame by frame: the library's own stream reader takes a cut-off frame for the end."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        super().__init__(inner)
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame = self._decompressor.decompressobj()
+        self._started = False
+        self._input = b""
+        self._output = b""
+        self._position = 0
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        while self._position == len(self._output):
+            self._input = self._input or self._inner.read(_ZSTD_INPUT)
+            if not self._input:
+                if self._started:
+                    raise UnpackError("the zstd data is cut off")
+                return 0
+            self._advance()
+        return self._fill(buffer, self._take)
+
+    def _advance(self) -> None:
+        try:
+            self._output = self._frame.decompress(self._input)
+        except zstandard.ZstdError as error:
+            raise UnpackError("the zstd data is damaged") from error
+        self._position = 0
+        self._started = True
+        self._input = b""
+        if self._frame.eof:
+            self._input = self._frame.unused_data
+            self._frame = self._decompressor.decompressobj()
+            self._started = False
+
+    def _take(self, size: int) -> bytes:
+        start = self._position
+        self._position = min(start + size, len(self._output))
+        return self._output[start : self._position]
+
+
+class _Capped(_Layer):
+    def __init__(self, inner: BinaryIO, max_bytes: int) -> None:
+        super().__init__(inner)
+        self._left = max_bytes
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        size = self._fill(buffer, self._read)
+        self._left -= size
+        if self._left < 0:
+            raise UnpackError("the file unpacks to more than its limit")
+        return size
+
+    def _read(self, size: int) -> bytes:
+        inner = self._inner
+        return inner.read1(size) if isinstance(inner, io.BufferedReader) else inner.read(size)
