@@ -1,0 +1,1 @@
+"""Immutable generations: build, verify, switch, compare, roll back."""

@@ -1,0 +1,1 @@
+"""From indicators to datasets and rules: pure, no files, no network."""
