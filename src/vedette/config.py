@@ -1,0 +1,189 @@
+"""vedette.toml -> settings. Sources and sensors are not here: they live in the store.
+
+Every key of the file is a field below, documented under the same name in docs/reference/settings.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from vedette.buffers import Profile
+from vedette.errors import ConfigError
+
+FILE_NAME = "vedette.toml"
+SYSTEM_FILE = Path("/etc/vedette") / FILE_NAME
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of ``90s``, ``15m``, ``6h`` or ``1d``.
+
+    Raises:
+        ConfigError: The text is no duration.
+    """
+    match = re.fullmatch(r"\s*(\d{1,6})\s*([smhd])\s*", text)
+    if match is None or int(match[1]) == 0:
+        raise ConfigError(
+            f"'{text}' is no duration", hint="Write a number and a unit: 90s, 15m, 6h or 1d."
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+class BundleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[bundle]: what is compiled and how it is named."""
+
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,20}$")] = "vedette"
+    """First part of every dataset and file name."""
+    sid_base: Annotated[int, Meta(ge=1, le=2_147_000_000)] = 1_400_000
+    """First sid; 240,000 sids from here on are ours. 1,000,000 to 1,999,999 is for local use."""
+    profiles: tuple[Profile, ...] = (Profile.V7_0, Profile.V8_0, Profile.V8_0_7)
+    """Engine profiles to compile; those of the configured sensors are always added."""
+    keep: Annotated[int, Meta(ge=2)] = 10
+    """How many generations stay on disk for roll back and diff."""
+
+
+class PushSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[push]: how a generation reaches a running engine."""
+
+    delta_max: Annotated[int, Meta(ge=0)] = 20_000
+    """Most additions and removals that go over the socket; more is a reload."""
+    proof_members: Annotated[int, Meta(ge=1)] = 50
+    """Random members of each dataset that a proof looks up, and as many removed ones."""
+    socket_timeout: str = "10s"
+    """How long an answer of the engine may take."""
+    reload_timeout: str = "10m"
+    """How long a reload may take before it counts as failed."""
+
+
+class RunSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[run]: the rhythm of ``vedette run``."""
+
+    interval: str = "15m"
+    """How often a source is pulled that has no interval of its own."""
+    prove_every: str = "1m"
+    """How often each sensor is proved again when nothing changed."""
+    eve_poll: str = "1s"
+    """How often eve.json is looked at for new lines."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of vedette.toml."""
+
+    state: str = "state"
+    """Directory of the database, the bundles and the locks; relative to vedette.toml."""
+    bundle: BundleSettings = field(default_factory=BundleSettings)
+    push: PushSettings = field(default_factory=PushSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    home: str = ""
+    """Directory of vedette.toml; filled in when it is read."""
+
+    @property
+    def state_dir(self) -> Path:
+        """The state directory as an absolute path."""
+        return (Path(self.home) / self.state).absolute()
+
+    @property
+    def database(self) -> Path:
+        """The control database."""
+        return self.state_dir / "vedette.db"
+
+    @property
+    def bundles(self) -> Path:
+        """The directory of generations."""
+        return self.state_dir / "bundles"
+
+
+def find_config(given: str | None) -> Path:
+    """Where vedette.toml is: the option, $VEDETTE_CONFIG, this directory, or the system's.
+
+    Raises:
+        ConfigError: None of them is there.
+    """
+    named = given or os.environ.get("VEDETTE_CONFIG")
+    places = [Path(named)] if named else [Path(FILE_NAME), SYSTEM_FILE]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ConfigError(
+        f"no configuration at {' or '.join(str(place) for place in places)}",
+        hint="Write one with: vedette init",
+    )
+
+
+def load(path: Path) -> Settings:
+    """Read and check vedette.toml.
+
+    Raises:
+        ConfigError: It cannot be read, is no TOML, or has an unknown or impossible setting.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", hint="Check its permissions."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint="Correct that line.") from error
+    if "home" in raw:
+        raise ConfigError(f"{path}: unknown setting 'home'", hint="Remove it.")
+    try:
+        settings = msgspec.convert({**raw, "home": str(path.absolute().parent)}, type=Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{path}: {error}", hint="All settings are in docs/reference/settings.md."
+        ) from error
+    for text in (
+        settings.run.interval,
+        settings.run.prove_every,
+        settings.run.eve_poll,
+        settings.push.socket_timeout,
+        settings.push.reload_timeout,
+    ):
+        parse_duration(text)
+    return settings
+
+
+TEMPLATE = """\
+# Vedette's settings. Everything here is optional: what is commented out is the default.
+# Sources and sensors are not in this file; see `vedette source add --help`
+# and `vedette sensor add --help`.
+
+# Directory of the database, the bundles and the locks, relative to this file.
+state = "state"
+
+[bundle]
+# First part of every dataset and file name.
+# prefix = "vedette"
+# First sid; 240,000 sids from here on are Vedette's. 1000000-1999999 is the range for local use.
+# sid_base = 1_400_000
+# Engine profiles to compile: "7.0", "8.0" (8.0.0 to 8.0.6), "8.0.7" (and later).
+# Those of the configured sensors are always added.
+# profiles = ["7.0", "8.0", "8.0.7"]
+# How many generations stay on disk for roll back and diff.
+# keep = 10
+
+[push]
+# Most additions and removals that go over the unix socket; more is a reload.
+# delta_max = 20_000
+# Random members of each dataset that a proof looks up, and as many removed ones.
+# proof_members = 50
+# How long an answer of the engine may take, and how long a reload may.
+# socket_timeout = "10s"
+# reload_timeout = "10m"
+
+[run]
+# How often a source is pulled that has no interval of its own (90s, 15m, 6h, 1d).
+# interval = "15m"
+# How often each sensor is proved again when nothing changed.
+# prove_every = "1m"
+# How often eve.json is looked at for new lines.
+# eve_poll = "1s"
+"""

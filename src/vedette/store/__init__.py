@@ -1,0 +1,206 @@
+"""The control database: one SQLite file in WAL mode, safe against a kill at any instant."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from vedette.errors import StoreError, UsageError
+from vedette.store.entries import Entries
+from vedette.store.fleet import Fleet
+from vedette.store.pulls import Pull, PullSummary, note_bulk
+from vedette.store.records import GenerationRecord, HitRecord, SensorRecord, SourceRecord
+from vedette.store.schema import migrate
+
+__all__ = [
+    "Entries",
+    "Fleet",
+    "GenerationRecord",
+    "HitRecord",
+    "Pull",
+    "PullSummary",
+    "SensorRecord",
+    "SourceRecord",
+    "Store",
+]
+
+_BUSY_TIMEOUT_S = 30.0
+_CACHE_KIB = 65_536
+
+
+class Store:
+    """An open control database. Not shared between threads; open one per thread.
+
+    Use it as a context manager, or call :meth:`close`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the database and bring its schema up to date.
+
+        Raises:
+            StoreError: The file cannot be opened, is no database, or is from a newer Vedette.
+        """
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._db.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+            self._db.execute("PRAGMA temp_store=FILE")
+            migrate(self._db)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"cannot open the database {path}: {error}",
+                hint="Check that the directory exists, is writable and has free space.",
+            ) from error
+        self._db.isolation_level = "IMMEDIATE"
+        self.entries = Entries(self._db)
+        self.fleet = Fleet(self._db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; an open transaction is rolled back."""
+        self._db.close()
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Turn SQLite's own errors (disk full, I/O) into a :class:`StoreError` with a hint.
+
+        Raises:
+            StoreError: SQLite failed inside the block; its transaction is rolled back.
+        """
+        try:
+            yield
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise StoreError(
+                f"the database {self.path} cannot be written: {error}",
+                hint="Free space on the disk or check its permissions; nothing was lost.",
+            ) from error
+
+    # -- sources --------------------------------------------------------------------------
+
+    def add_source(
+        self, name: str, kind: str, settings: Mapping[str, Any], interval_s: int
+    ) -> None:
+        """Remember a source.
+
+        Raises:
+            UsageError: The name is taken.
+        """
+        try:
+            with self._db:
+                self._db.execute(
+                    "INSERT INTO source(name, kind, settings, interval_s, created_at)"
+                    " VALUES(?,?,?,?,?)",
+                    (
+                        name,
+                        kind,
+                        msgspec.json.encode(settings).decode(),
+                        interval_s,
+                        datetime.now(UTC).isoformat(),
+                    ),
+                )
+        except sqlite3.IntegrityError as error:
+            raise UsageError(
+                f"there is already a source '{name}'",
+                hint=f"Choose another name, or: vedette source remove {name}",
+            ) from error
+
+    def remove_source(self, name: str) -> int:
+        """Forget a source and all its entries.
+
+        Returns:
+            How many entries went with it.
+        """
+        record = self.source(name)
+        db = self._db
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            (source_id,) = db.execute("SELECT id FROM source WHERE name=?", (name,)).fetchone()
+            db.execute(
+                "DELETE FROM entry WHERE context_id IN (SELECT id FROM context WHERE source_id=?)",
+                (source_id,),
+            )
+            for table in ("staged", "staged_group", "staged_context"):
+                db.execute(f"DELETE FROM {table} WHERE source_id=?", (source_id,))  # noqa: S608
+            if record.entries:
+                note_bulk(db, source_id, name, "source removed")
+            db.execute("DELETE FROM source WHERE id=?", (source_id,))
+        self.entries.forget_contexts()
+        return record.entries
+
+    def sources(self) -> list[SourceRecord]:
+        """All sources by name, with their last pull."""
+        rows = self._db.execute(
+            "SELECT s.name, s.kind, s.settings, s.interval_s, s.created_at, s.entries,"
+            " (SELECT body FROM pull p WHERE p.source_id=s.id ORDER BY id DESC LIMIT 1),"
+            " (SELECT finished_at FROM pull p WHERE p.source_id=s.id"
+            "  AND outcome IN ('changed', 'unchanged') ORDER BY id DESC LIMIT 1)"
+            " FROM source s ORDER BY s.name"
+        )
+        return [
+            SourceRecord(
+                name=name,
+                kind=kind,
+                settings=msgspec.json.decode(settings),
+                interval_s=interval_s,
+                created_at=datetime.fromisoformat(created_at),
+                entries=entries,
+                last_pull=msgspec.json.decode(last, type=PullSummary) if last else None,
+                last_good_at=datetime.fromisoformat(good) if good else None,
+            )
+            for name, kind, settings, interval_s, created_at, entries, last, good in rows
+        ]
+
+    def source(self, name: str) -> SourceRecord:
+        """One source.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        for record in self.sources():
+            if record.name == name:
+                return record
+        raise UsageError(f"there is no source '{name}'", hint="See: vedette source list")
+
+    def pull(self, source: str) -> Pull:
+        """Start (or go on with) a pull; see :class:`Pull`."""
+        self.entries.forget_contexts()
+        return Pull(self._db, source)
+
+    def rejected(self, source: str, *, reason: str = "", limit: int = 20) -> list[tuple[str, ...]]:
+        """Samples of what a source's values were refused for: (value, ref, reason)."""
+        return self._db.execute(
+            "SELECT r.value, r.ref, r.reason FROM rejected r JOIN source s ON s.id=r.source_id"
+            " WHERE s.name=?1 AND (?2='' OR r.reason=?2) LIMIT ?3",
+            (source, reason, limit),
+        ).fetchall()
+
+    def skipped(self) -> dict[str, int]:
+        """Values that no engine can match or that filters left out, by reason, all sources."""
+        return dict(
+            self._db.execute(
+                "SELECT reason, sum(n) FROM tally WHERE outcome='skipped' GROUP BY reason"
+                " ORDER BY 2 DESC"
+            )
+        )

@@ -1,0 +1,258 @@
+"""Sensors, generations, proofs, hits and bookmarks in the control database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from vedette.errors import UsageError
+from vedette.model import Entry, Hit
+from vedette.store.records import GenerationRecord, HitRecord, SensorRecord
+
+_PROOFS_KEPT = 1_000
+
+
+class Fleet:
+    """What was published, who holds it, and what it met."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    # -- sensors --------------------------------------------------------------------------
+
+    def add_sensor(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Remember a sensor.
+
+        Raises:
+            UsageError: The name is taken.
+        """
+        try:
+            with self._db:
+                self._db.execute(
+                    "INSERT INTO sensor VALUES(?,?,?)",
+                    (name, msgspec.json.encode(settings).decode(), datetime.now(UTC).isoformat()),
+                )
+        except sqlite3.IntegrityError as error:
+            raise UsageError(
+                f"there is already a sensor '{name}'",
+                hint=f"Choose another name, or: vedette sensor remove {name}",
+            ) from error
+
+    def remove_sensor(self, name: str) -> None:
+        """Forget a sensor with its proofs; its hits stay."""
+        self.sensor(name)
+        with self._db:
+            self._db.execute("DELETE FROM sensor WHERE name=?", (name,))
+            self._db.execute("DELETE FROM bookmark WHERE sensor=?", (name,))
+
+    def sensors(self) -> list[SensorRecord]:
+        """All sensors by name, each with its last proof."""
+        rows = self._db.execute(
+            "SELECT s.name, s.settings, s.created_at, (SELECT body FROM proof p"
+            " WHERE p.sensor=s.name ORDER BY id DESC LIMIT 1) FROM sensor s ORDER BY s.name"
+        )
+        return [
+            SensorRecord(
+                name=name,
+                settings=msgspec.json.decode(settings),
+                created_at=datetime.fromisoformat(created_at),
+                proof=msgspec.json.decode(proof) if proof else None,
+            )
+            for name, settings, created_at, proof in rows
+        ]
+
+    def sensor(self, name: str) -> SensorRecord:
+        """One sensor.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        for record in self.sensors():
+            if record.name == name:
+                return record
+        raise UsageError(f"there is no sensor '{name}'", hint="See: vedette sensor list")
+
+    def add_proof(self, sensor: str, at: datetime, generation: int, ok: bool, body: bytes) -> None:
+        """Keep what a sensor answered."""
+        with self._db:
+            self._db.execute(
+                "INSERT INTO proof(sensor, at, generation, ok, body) VALUES(?,?,?,?,?)",
+                (sensor, at.isoformat(), generation, ok, body.decode()),
+            )
+            self._db.execute(
+                "DELETE FROM proof WHERE sensor=?1 AND id<(SELECT id FROM proof WHERE sensor=?1"
+                " ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                (sensor, _PROOFS_KEPT - 1),
+            )
+
+    # -- generations ----------------------------------------------------------------------
+
+    def add_generation(self, record: GenerationRecord) -> None:
+        """Remember a generation; one of the same number (an interrupted build) is replaced."""
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO generation VALUES(?,?,?,?,?)",
+                (
+                    record.number,
+                    record.content_id,
+                    record.parent,
+                    record.created_at.isoformat(),
+                    record.change_seq,
+                ),
+            )
+
+    def reach(self, number: int, change_seq: int) -> None:
+        """Say that a generation holds all changes up to ``change_seq`` (nothing new came)."""
+        with self._db:
+            self._db.execute(
+                "UPDATE generation SET change_seq=? WHERE number=?", (change_seq, number)
+            )
+
+    def generations(self) -> list[GenerationRecord]:
+        """All remembered generations, newest first."""
+        rows = self._db.execute(
+            "SELECT number, content_id, parent, created_at, change_seq FROM generation"
+            " ORDER BY number DESC"
+        )
+        return [
+            GenerationRecord(
+                number=number,
+                content_id=content_id,
+                parent=parent,
+                created_at=datetime.fromisoformat(created_at),
+                change_seq=change_seq,
+            )
+            for number, content_id, parent, created_at, change_seq in rows
+        ]
+
+    def generation(self, number: int) -> GenerationRecord | None:
+        """One generation, or None when it was not built from this database."""
+        return next((g for g in self.generations() if g.number == number), None)
+
+    # -- hits -----------------------------------------------------------------------------
+
+    def add_hits(
+        self,
+        sensor: str,
+        hits: Iterable[tuple[Hit, list[Entry]]],
+        bookmark: bytes,
+        counters: Mapping[str, int],
+    ) -> int:
+        """Fold hits into the inbox and move the bookmark, in one transaction.
+
+        Reading the same lines again after a crash therefore counts nothing twice.
+
+        Returns:
+            How many groups are new.
+        """
+        new = 0
+        with self._db:
+            for hit, entries in hits:
+                new += self._add_hit(hit, entries)
+            self._db.execute("INSERT OR REPLACE INTO bookmark VALUES(?,?)", (sensor, bookmark))
+            self._db.executemany(
+                "INSERT INTO counter VALUES(?,?,?)"
+                " ON CONFLICT DO UPDATE SET n=n+excluded.n",
+                ((sensor, name, n) for name, n in counters.items()),
+            )
+        return new
+
+    def _add_hit(self, hit: Hit, entries: list[Entry]) -> int:
+        group = (
+            hit.key.type.value,
+            hit.key.value,
+            hit.observed,
+            hit.buffer,
+            hit.sensor,
+            hit.client,
+            hit.origin,
+        )
+        contexts = msgspec.json.encode([_context(entry) for entry in entries]).decode()
+        updated = self._db.execute(
+            "UPDATE hit SET first_seen=min(first_seen, ?), last_seen=max(last_seen, ?),"
+            " count=count+?, server=?, contexts=CASE WHEN ?5='[]' THEN contexts ELSE ?5 END"
+            " WHERE type=? AND value=? AND observed=? AND buffer=? AND sensor=? AND client=?"
+            " AND origin=?",
+            (_utc(hit.first_seen), _utc(hit.last_seen), hit.count, hit.server, contexts, *group),
+        ).rowcount
+        if updated:
+            return 0
+        self._db.execute(
+            "INSERT INTO hit(type, value, observed, buffer, sensor, client, origin, server,"
+            " first_seen, last_seen, count, contexts) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *group,
+                hit.server,
+                _utc(hit.first_seen),
+                _utc(hit.last_seen),
+                hit.count,
+                contexts,
+            ),
+        )
+        return 1
+
+    def hits(
+        self, *, since: datetime | None = None, sensor: str = "", limit: int = 1_000
+    ) -> list[HitRecord]:
+        """Grouped hits, the last seen first."""
+        rows = self._db.execute(
+            "SELECT id, type, value, observed, buffer, sensor, client, server, origin,"
+            " first_seen, last_seen, count, contexts FROM hit"
+            " WHERE last_seen>=? AND (?2='' OR sensor=?2) ORDER BY last_seen DESC, id LIMIT ?3",
+            (_utc(since) if since else "", sensor, limit),
+        )
+        return [
+            HitRecord(
+                id=row[0],
+                type=row[1],
+                value=row[2],
+                observed=row[3],
+                buffer=row[4],
+                sensor=row[5],
+                client=row[6],
+                server=row[7],
+                origin=row[8],
+                first_seen=datetime.fromisoformat(row[9]),
+                last_seen=datetime.fromisoformat(row[10]),
+                count=row[11],
+                contexts=msgspec.json.decode(row[12]),
+            )
+            for row in rows
+        ]
+
+    def bookmark(self, sensor: str) -> bytes | None:
+        """Where reading of the sensor's EVE goes on, as it was given to :meth:`add_hits`."""
+        row = self._db.execute("SELECT body FROM bookmark WHERE sensor=?", (sensor,)).fetchone()
+        if row is None:
+            return None
+        return row[0] if isinstance(row[0], bytes) else str(row[0]).encode()
+
+    def counters(self, sensor: str) -> dict[str, int]:
+        """What the EVE reader skipped or could not confirm, by name."""
+        return dict(self._db.execute("SELECT name, n FROM counter WHERE sensor=?", (sensor,)))
+
+
+def _utc(moment: datetime) -> str:
+    """ISO text whose order is the order of time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _context(entry: Entry) -> dict[str, Any]:
+    context = entry.context
+    return {
+        "source": entry.source,
+        "ref": entry.ref,
+        "event": context.key,
+        "info": context.info,
+        "organisation": context.organisation,
+        "tags": [*context.tags, *entry.tags],
+        "tlp": context.tlp,
+        "threat_level": context.threat_level,
+        "date": context.date,
+        "url": context.url,
+        "comment": entry.comment,
+    }

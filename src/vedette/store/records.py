@@ -1,0 +1,62 @@
+"""What the store says about sources, sensors, generations and proofs: plain frozen records."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from vedette.store.pulls import PullSummary
+
+
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured source."""
+
+    name: str
+    kind: str
+    settings: dict[str, Any]
+    """As the kind's struct serialises itself, without ``name``."""
+    interval_s: int
+    created_at: datetime
+    entries: int
+    last_pull: PullSummary | None = None
+    last_good_at: datetime | None = None
+
+
+class SensorRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured sensor and its last proof."""
+
+    name: str
+    settings: dict[str, Any]
+    created_at: datetime
+    proof: dict[str, Any] | None = None
+    """The last :class:`vedette.sensor.Proof`, as JSON."""
+
+
+class GenerationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A published generation and how far into the changes it reaches."""
+
+    number: int
+    content_id: str
+    parent: int | None
+    created_at: datetime
+    change_seq: int
+
+
+class HitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A grouped hit with what the sources said when it was last seen."""
+
+    id: int
+    type: str
+    value: str
+    observed: str
+    buffer: str
+    sensor: str
+    client: str
+    server: str
+    origin: str
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    contexts: list[dict[str, Any]]

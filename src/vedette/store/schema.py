@@ -1,0 +1,177 @@
+"""The control database's schema, as numbered migrations that are never edited once released.
+
+``PRAGMA user_version`` holds the number of the last migration that ran.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from vedette.errors import StoreError
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE source(
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        settings TEXT NOT NULL,            -- JSON of the source's struct
+        interval_s INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        complete INTEGER NOT NULL DEFAULT 0, -- 1 once a pull has been applied whole
+        entries INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE pull(
+        id INTEGER PRIMARY KEY,
+        source_id INTEGER NOT NULL REFERENCES source(id) ON DELETE CASCADE,
+        started_at TEXT NOT NULL,
+        finished_at TEXT NOT NULL,
+        outcome TEXT NOT NULL,             -- changed, unchanged, held, failed
+        body TEXT NOT NULL                 -- JSON of PullSummary
+    );
+    CREATE INDEX pull_by_source ON pull(source_id, id);
+    CREATE TABLE context(
+        id INTEGER PRIMARY KEY,
+        source_id INTEGER NOT NULL REFERENCES source(id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        group_key TEXT NOT NULL,
+        body TEXT NOT NULL,                -- JSON of model.Context
+        UNIQUE(source_id, key)
+    );
+    CREATE TABLE source_group(
+        source_id INTEGER NOT NULL REFERENCES source(id) ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        version TEXT NOT NULL,
+        PRIMARY KEY(source_id, key)
+    ) WITHOUT ROWID;
+    -- Clustered by (type, skey): datasets come out sorted, one value's claims stand together.
+    -- skey of names is the reversed name ('!' for '.'), so that a parent precedes its children.
+    CREATE TABLE entry(
+        type TEXT NOT NULL,
+        skey TEXT NOT NULL,
+        source_id INTEGER NOT NULL,
+        ref TEXT NOT NULL,
+        context_id INTEGER NOT NULL,
+        comment TEXT NOT NULL,
+        tags TEXT NOT NULL,                -- tab separated, '' for none
+        PRIMARY KEY(type, skey, source_id, ref)
+    ) WITHOUT ROWID;
+    CREATE INDEX entry_by_context ON entry(context_id);
+    -- A pull in progress; survives a kill, so that finished groups are not fetched again.
+    CREATE TABLE staged(
+        source_id INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        skey TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        context_id INTEGER NOT NULL,
+        comment TEXT NOT NULL,
+        tags TEXT NOT NULL
+    );
+    CREATE TABLE staged_context(
+        context_id INTEGER PRIMARY KEY,    -- of context, whose body is old until the pull ends
+        source_id INTEGER NOT NULL,
+        group_key TEXT NOT NULL,
+        body TEXT NOT NULL
+    );
+    CREATE TABLE staged_group(
+        source_id INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        version TEXT NOT NULL,
+        first_row INTEGER NOT NULL,        -- rowids of staged: first_row < rowid <= last_row
+        last_row INTEGER NOT NULL,
+        PRIMARY KEY(source_id, key)
+    ) WITHOUT ROWID;
+    -- What was not used, exact counts by reason, and samples to look at.
+    CREATE TABLE tally(
+        source_id INTEGER NOT NULL REFERENCES source(id) ON DELETE CASCADE,
+        group_key TEXT NOT NULL,
+        outcome TEXT NOT NULL,             -- rejected, skipped, broken
+        reason TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY(source_id, group_key, outcome, reason)
+    ) WITHOUT ROWID;
+    CREATE TABLE rejected(
+        source_id INTEGER NOT NULL REFERENCES source(id) ON DELETE CASCADE,
+        group_key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        ref TEXT NOT NULL,
+        reason TEXT NOT NULL
+    );
+    CREATE INDEX rejected_by_group ON rejected(source_id, group_key);
+    CREATE TABLE change(
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        source_id INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        group_key TEXT NOT NULL,
+        added INTEGER NOT NULL,
+        type TEXT NOT NULL,                -- '' : too many to name, build from all entries
+        skey TEXT NOT NULL,
+        reason TEXT NOT NULL
+    );
+    CREATE TABLE generation(
+        number INTEGER PRIMARY KEY,
+        content_id TEXT NOT NULL,
+        parent INTEGER,
+        created_at TEXT NOT NULL,
+        change_seq INTEGER NOT NULL        -- last change that is in it
+    );
+    CREATE TABLE sensor(
+        name TEXT PRIMARY KEY,
+        settings TEXT NOT NULL,            -- JSON of sensor.SensorSettings
+        created_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE proof(
+        id INTEGER PRIMARY KEY,
+        sensor TEXT NOT NULL REFERENCES sensor(name) ON DELETE CASCADE,
+        at TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        ok INTEGER NOT NULL,
+        body TEXT NOT NULL                 -- JSON of sensor.Proof
+    );
+    CREATE INDEX proof_by_sensor ON proof(sensor, id);
+    CREATE TABLE hit(
+        id INTEGER PRIMARY KEY,
+        type TEXT NOT NULL,
+        value TEXT NOT NULL,
+        observed TEXT NOT NULL,
+        buffer TEXT NOT NULL,
+        sensor TEXT NOT NULL,
+        client TEXT NOT NULL,
+        server TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        first_seen TEXT NOT NULL,
+        last_seen TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        contexts TEXT NOT NULL,            -- JSON: what the sources said at the time
+        UNIQUE(type, value, observed, buffer, sensor, client, origin)
+    );
+    CREATE INDEX hit_by_time ON hit(last_seen);
+    CREATE TABLE bookmark(
+        sensor TEXT PRIMARY KEY,
+        body TEXT NOT NULL                 -- JSON of eve.Bookmark
+    ) WITHOUT ROWID;
+    CREATE TABLE counter(
+        sensor TEXT NOT NULL,
+        name TEXT NOT NULL,                -- eve.skipped.<reason>, hits.unconfirmed, ...
+        n INTEGER NOT NULL,
+        PRIMARY KEY(sensor, name)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest schema, each migration in one transaction.
+
+    Raises:
+        StoreError: The database was written by a newer Vedette.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the database has schema {version}, this Vedette knows {len(MIGRATIONS)}",
+            hint="Upgrade Vedette, or restore the backup that was made before the upgrade.",
+        )
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
