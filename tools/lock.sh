@@ -7,8 +7,8 @@
 #
 # The files hold names, versions and hashes and no address: where packages come from is the
 # business of the machine that installs them.
-#   runtime.txt  what Vedette needs to run          build.txt  what makes the wheel
-#   dev.txt      that, and test, lint and docs      tools.txt  what makes these files, and hooks
+#   runtime.txt  what Vedette needs to run         build.txt  what makes a wheel, ours or another's
+#   dev.txt      that, and test, lint and docs     tools.txt  what makes these files, and the hooks
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -65,7 +65,7 @@ compile dev pyproject.toml --all-extras --group test --group lint --group docs
 compile runtime pyproject.toml --all-extras --constraints requirements/dev.txt
 "$python" -c 'import pathlib, tomllib
 print(*tomllib.loads(pathlib.Path("pyproject.toml").read_text())["build-system"]["requires"],
-      "editables", sep="\n")' | compile build --constraints requirements/dev.txt -
+      "editables", "setuptools", sep="\n")' | compile build --constraints requirements/dev.txt -
 printf '%s\n' uv prek | compile tools -
 
 if grep -nE '://' requirements/*.txt; then

@@ -82,7 +82,7 @@ install() { # ARGUMENT...
     uv --quiet pip install --python "$venv/bin/python" "$@"
   else
     "$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install \
-      --retries 5 "$@"
+      --retries 5 --use-pep517 "$@"
   fi
 }
 
@@ -90,7 +90,9 @@ echo "setup: installing requirements/$level.txt" >&2
 if [ "$level" = tools ]; then
   install --require-hashes -r requirements/tools.txt
 else
-  install --require-hashes -r requirements/build.txt -r "requirements/$level.txt"
+  # What is only to be had as source is built with the pinned tools, not with what a day brings.
+  install --require-hashes -r requirements/build.txt
+  install --require-hashes --no-build-isolation -r "requirements/$level.txt"
   install --no-deps --no-build-isolation --editable .
 fi
 echo "$state" >"$stamp"
