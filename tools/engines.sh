@@ -276,7 +276,7 @@ WRAPPER
 }
 
 unpack() { # ENGINE SUITE...
-  local engine=$1 deb version package
+  local engine=$1 try deb version package
   echo "engines: Suricata $engine.0: resolving" >&2
   update_lists "$@" || { renew_keyring && update_lists "$@"; } || report_update_failure
   package=$(private_apt apt-cache policy suricata | sed -n 's/^  Candidate: //p')
@@ -284,10 +284,16 @@ unpack() { # ENGINE SUITE...
     1:"$engine".0.*) ;;
     *) die "the Debian mirror has no Suricata $engine.0 in ${*:2} (found: ${package:-nothing})" ;;
   esac
-  private_apt apt-get -q --download-only install suricata >"$work/download.log" 2>&1 || {
-    tail -n 5 "$work/download.log" >&2
-    die "cannot download Suricata $package" "Try again; the lines above are apt's."
-  }
+  # A mirror that is being renewed may lack what its lists name: read them again before giving up.
+  for try in 1 2 3; do
+    private_apt apt-get -q --download-only install suricata >"$work/download.log" 2>&1 && break
+    if [ "$try" = 3 ]; then
+      tail -n 5 "$work/download.log" >&2
+      die "cannot download Suricata $package" "Try again later; the lines above are apt's."
+    fi
+    sleep 5
+    update_lists "$@" || report_update_failure
+  done
   tree=$(mktemp -d "$engines/.$engine.XXXXXX")
   mkdir -p "$tree/root" "$tree/bin" "$tree/etc"
   chmod 755 "$tree"
