@@ -80,6 +80,8 @@ class Buffer:
     flow: str = "flow:established,to_server;"
     after: str = ""
     """Rule text behind the dataset keyword."""
+    once_per_flow: bool = False
+    """Whether the rule looks at every packet: a flowbit of its own makes it alert once per flow."""
     since: tuple[int, int, int] = (7, 0, 0)
     """First engine version that knows the keyword."""
     eve: tuple[str, ...] = ()
@@ -125,6 +127,7 @@ _DNS_RESPONSE_EVE = (
     "dns.additionals[].rrname",
     "dns.queries[].rrname",
 )
+_BASENAME = 'pcrexform:"([^\\/\\\\]+)$";'
 _ADDRESS = 'pcrexform:"([^<\\s]+@[^>\\s]+)"; to_lowercase;'
 
 
@@ -194,14 +197,13 @@ def _names(first: int) -> tuple[Buffer, ...]:
 
 
 def _ip(sid: int, name: str, eve: str) -> Buffer:
-    bit = "vedette." + name.replace(".", "-")
     return Buffer(
         sid=sid,
         name=name,
         protocol="ip",
-        inspect=f"flowbits:isnotset,{bit}; {name};",
+        inspect=f"{name};",
         flow="flow:to_server;",
-        after=f"flowbits:set,{bit};",
+        once_per_flow=True,
         eve=(eve,),
         note="once per flow",
     )
@@ -412,10 +414,10 @@ _ROWS: tuple[Row, ...] = (
                 sid=44,
                 name="file.name",
                 protocol="ip",
-                inspect="file.name; to_lowercase;",
+                inspect=f"file.name; to_lowercase; {_BASENAME}",
                 flow="",
                 eve=("fileinfo.filename", "files[].filename"),
-                note="without Content-Disposition an HTTP file is named after its path",
+                note="the last part of a path; an HTTP file is named after its URL without a better name",
             ),
         ),
     ),
