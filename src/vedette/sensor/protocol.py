@@ -22,6 +22,10 @@ LINE_MAX = 4094
 _T = TypeVar("_T")
 
 
+class EngineGoneError(SensorError):
+    """Nobody is there: the engine was stopped, crashed, or is starting."""
+
+
 class Outcome(StrEnum):
     """What an answer means. ``OK`` on the wire does not tell these apart."""
 
@@ -181,7 +185,7 @@ class Conversation:
 
     def _hung_up(self) -> NoReturn:
         during = f" in the middle of {self._waiting_for}" if self._waiting_for else ""
-        raise SensorError(
+        raise EngineGoneError(
             f"the engine hung up{during}",
             hint="It was stopped or it crashed. Read its suricata.log; it loads the installed files"
             " when it starts again.",

@@ -1,0 +1,47 @@
+"""What Vedette has to know about a sensor on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Sensor(Struct, frozen=True, kw_only=True):
+    """A sensor: where its engine listens and where its rules go."""
+
+    name: str
+    socket: str
+    """``unix-command.filename`` of its suricata.yaml."""
+    rules: str
+    """A directory of Vedette's own; ``<rules>/current/vedette.rules`` is in ``rule-files``."""
+    context: bool = False
+    """Have a small JSON context in the alert itself (8.x): 1.3 to 2.5 times the memory."""
+    eve: str = ""
+    """Its eve.json, for the hit reader."""
+    test_command: tuple[str, ...] = ()
+    """Run before new files come into force; ``{rules}`` is the new rules file, ``{tmp}`` an empty
+    directory: ``suricata -T -c /etc/suricata/suricata.yaml -S {rules} -l {tmp}``."""
+    delta_max: int = 20_000
+    """More changed entries than this are brought by a reload."""
+    timeout_s: float = 10.0
+    """For one answer of the engine."""
+    reload_timeout_s: float = 600.0
+    """For a reload, the engine's other rules included."""
+    restart_timeout_s: float = 120.0
+    """For an engine that ended in the middle of a push to be back."""
+
+    @property
+    def socket_path(self) -> Path:
+        """The command socket."""
+        return Path(self.socket)
+
+    @property
+    def rules_path(self) -> Path:
+        """Vedette's directory."""
+        return Path(self.rules)
+
+    @property
+    def rules_entry(self) -> str:
+        """What has to stand in ``rule-files``."""
+        return str(self.rules_path / "current" / "vedette.rules")
