@@ -1,6 +1,6 @@
 """vedette.toml -> settings. Sources and sensors are not here: they live in the store.
 
-Every key of the file is a field below, documented under the same name in docs/reference/settings.md.
+Every key is a field below, documented under its name in docs/reference/settings.md.
 """
 
 from __future__ import annotations

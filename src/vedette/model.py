@@ -118,8 +118,8 @@ class Rejected(NamedTuple):
     """A few words, the same for the same cause: reasons are counted."""
 
 
-class Skipped(NamedTuple):
-    """A value that the source's own filters leave out (``to_ids`` is false, too old)."""
+class Skipped(Struct, frozen=True):
+    """Values that the source's filters or the table leave out (``to_ids`` is false, too old)."""
 
     reason: str
     count: int = 1

@@ -1,4 +1,4 @@
-"""The contract of a source. The contract tests (tests/contract/test_sources.py) hold for every kind."""
+"""The contract of a source; tests/contract/test_sources.py holds every kind to it."""
 
 from __future__ import annotations
 

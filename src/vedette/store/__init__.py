@@ -13,9 +13,11 @@ from typing import Any, Self
 import msgspec
 
 from vedette.errors import StoreError, UsageError
+from vedette.store.apply import empty_staging
 from vedette.store.entries import Entries
 from vedette.store.fleet import Fleet
-from vedette.store.pulls import Pull, PullSummary, note_bulk
+from vedette.store.history import PullSummary, note_bulk
+from vedette.store.pulls import Pull
 from vedette.store.records import GenerationRecord, HitRecord, SensorRecord, SourceRecord
 from vedette.store.schema import migrate
 
@@ -141,8 +143,7 @@ class Store:
                 "DELETE FROM entry WHERE context_id IN (SELECT id FROM context WHERE source_id=?)",
                 (source_id,),
             )
-            for table in ("staged", "staged_group", "staged_context"):
-                db.execute(f"DELETE FROM {table} WHERE source_id=?", (source_id,))  # noqa: S608
+            empty_staging(db, source_id)
             if record.entries:
                 note_bulk(db, source_id, name, "source removed")
             db.execute("DELETE FROM source WHERE id=?", (source_id,))

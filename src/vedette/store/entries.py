@@ -69,9 +69,7 @@ class Entries:
             found.update(key for key, _ in self._rows_of(wanted[start : start + _LOOKUP_CHUNK]))
         return found
 
-    def _rows_of(
-        self, keys: Sequence[Key]
-    ) -> Iterator[tuple[Key, tuple[int, str, str, str]]]:
+    def _rows_of(self, keys: Sequence[Key]) -> Iterator[tuple[Key, tuple[int, str, str, str]]]:
         marks = ",".join(["(?,?)"] * len(keys))
         values = [text for kind, value in keys for text in (kind.value, to_skey(kind, value))]
         # CROSS JOIN makes SQLite seek each wanted key instead of scanning the entries.

@@ -155,8 +155,7 @@ class Fleet:
                 new += self._add_hit(hit, entries)
             self._db.execute("INSERT OR REPLACE INTO bookmark VALUES(?,?)", (sensor, bookmark))
             self._db.executemany(
-                "INSERT INTO counter VALUES(?,?,?)"
-                " ON CONFLICT DO UPDATE SET n=n+excluded.n",
+                "INSERT INTO counter VALUES(?,?,?) ON CONFLICT DO UPDATE SET n=n+excluded.n",
                 ((sensor, name, n) for name, n in counters.items()),
             )
         return new

@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 import msgspec
 
@@ -25,36 +25,14 @@ from vedette.model import (
     Skipped,
     Unchanged,
 )
+from vedette.store.apply import Application, empty_staging
+from vedette.store.history import PullSummary, record_pull
 from vedette.store.keys import to_skey
 
 _ROWS_PER_WRITE = 20_000
 _SAMPLES_PER_GROUP_AND_REASON = 1_000
-_NAMED_CHANGES_MAX = 100_000
 SHRINK_HELD_BELOW = 2 / 3
 """A source that keeps less than this share of its entries is held for a person."""
-
-
-class PullSummary(msgspec.Struct, kw_only=True):
-    """What one pull did, as ``source show`` tells it."""
-
-    source: str
-    outcome: str = "unchanged"
-    """``changed``, ``unchanged``, ``held`` or ``failed``."""
-    started_at: datetime
-    finished_at: datetime | None = None
-    entries: int = 0
-    """Entries of the source after the pull."""
-    added: int = 0
-    removed: int = 0
-    groups: dict[str, int] = {}
-    """How many groups were ``fetched``, ``unchanged``, ``broken`` and ``gone``."""
-    rejected: dict[str, int] = {}
-    """Rejected values by reason, over all groups of the source."""
-    skipped: dict[str, int] = {}
-    """Values left out by the filters or the table, by reason."""
-    broken: dict[str, str] = {}
-    error: str = ""
-    hint: str = ""
 
 
 class Pull:
@@ -82,6 +60,7 @@ class Pull:
         self._samples: list[Rejected] = []
         self._broken: dict[str, str] = {}
         self._open_written = False
+        self._open_row = 0
         self._applied = dict(
             connection.execute(
                 "SELECT key, version FROM source_group WHERE source_id=?", (self._id,)
@@ -274,12 +253,22 @@ class Pull:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            summary = self._apply()
-            if self._shrank(summary) and not accept:
+            for key in self._staged.keys() - self._fetched:
+                self._unstage(key)
+            application = self._application()
+            applied = application.apply()
+            entries = self._before - applied.removed + applied.added
+            if entries < self._before * SHRINK_HELD_BELOW and not accept:
                 db.rollback()
                 self.abandon()
-                self._record_held(summary)
-            self._settle(summary)
+                self._hold(entries)
+            application.settle(entries)
+            summary = self._summary(
+                entries=entries, outcome="changed" if applied.changed else "unchanged"
+            )
+            summary.added, summary.removed = applied.added, applied.removed
+            summary.groups["gone"] = applied.gone
+            record_pull(db, self._id, summary)
             db.commit()
         except BaseException:
             if db.in_transaction:
@@ -287,170 +276,45 @@ class Pull:
             raise
         return summary
 
-    def _shrank(self, summary: PullSummary) -> bool:
-        return self._before > 0 and summary.entries < self._before * SHRINK_HELD_BELOW
-
-    def _record_held(self, summary: PullSummary) -> None:
-        message = (
-            f"source '{self._source}' shrank from {self._before:,} to {summary.entries:,} entries"
+    def _application(self) -> Application:
+        return Application(
+            db=self._db,
+            source_id=self._id,
+            source=self._source,
+            started_at=self._started_at,
+            complete=bool(self._complete),
+            applied=self._applied,
+            kept=self._kept,
+            fetched=self._fetched,
         )
+
+    def _hold(self, entries: int) -> NoReturn:
+        message = f"source '{self._source}' shrank from {self._before:,} to {entries:,} entries"
         hint = (
             "Its last good state stays in force. If the loss is real: "
             f"vedette source pull {self._source} --accept"
         )
         held = self._summary(entries=self._before, outcome="held", error=message, hint=hint)
-        held.removed = summary.removed
-        record_pull(self._db, self._id, held)
+        with self._db:
+            record_pull(self._db, self._id, held)
         raise HeldError(message, hint=hint)
 
     def fail(self, error: str, hint: str) -> PullSummary:
         """Record that the source could not be read; whole groups stay staged for the next try."""
         self._drop_open_rows()
         summary = self._summary(entries=self._before, outcome="failed", error=error, hint=hint)
-        record_pull(self._db, self._id, summary)
+        with self._db:
+            record_pull(self._db, self._id, summary)
         return summary
 
     def abandon(self) -> None:
         """Forget all that is staged."""
-        self._begin()
-        for table in ("staged", "staged_group", "staged_context"):
-            self._db.execute(f"DELETE FROM {table} WHERE source_id=?", (self._id,))  # noqa: S608
-        self._db.commit()
+        with self._db:
+            empty_staging(self._db, self._id)
 
-    def _apply(self) -> PullSummary:
-        db = self._db
-        for key in self._staged.keys() - self._fetched:
-            self._unstage(key)
-        gone = self._applied.keys() - self._kept - self._fetched
-        self._fill_temp(gone)
-        removed = self._remove_entries() if self._complete else 0
-        named = self._name_additions() if self._complete else 0
-        before = db.total_changes
-        db.execute(
-            "INSERT INTO entry SELECT type, skey, source_id, ref, context_id, comment, tags"
-            " FROM staged WHERE source_id=? ORDER BY type, skey, ref"
-            " ON CONFLICT DO UPDATE SET context_id=excluded.context_id, comment=excluded.comment,"
-            " tags=excluded.tags WHERE context_id<>excluded.context_id"
-            " OR comment<>excluded.comment OR tags<>excluded.tags",
-            (self._id,),
-        )
-        written = db.total_changes - before
-        added = named if self._complete else self._count_entries()
-        changed = bool(removed or added or written or not self._complete)
-        if added and not self._complete:
-            self._note_bulk("first pull")
-        summary = self._summary(
-            entries=self._before - removed + added, outcome="changed" if changed else "unchanged"
-        )
-        summary.added, summary.removed = added, removed
-        summary.groups["gone"] = len(gone)
-        return summary
-
-    def _count_entries(self) -> int:
-        (n,) = self._db.execute(
-            "SELECT count(*) FROM entry WHERE context_id IN"
-            " (SELECT id FROM context WHERE source_id=?)",
-            (self._id,),
-        ).fetchone()
-        return int(n)
-
-    def _fill_temp(self, gone: set[str]) -> None:
-        db = self._db
-        db.execute("DROP TABLE IF EXISTS temp.touched")
-        db.execute("CREATE TEMP TABLE touched(key TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID")
-        reasons = {key: "updated by the source" for key in self._fetched & self._applied.keys()}
-        reasons |= {key: "withdrawn by the source" for key in gone}
-        db.executemany("INSERT INTO temp.touched VALUES(?,?)", reasons.items())
-
-    def _remove_entries(self) -> int:
-        db = self._db
-        db.execute("CREATE INDEX IF NOT EXISTS staged_pk ON staged(type, skey, ref)")
-        db.execute("DROP TABLE IF EXISTS temp.removed")
-        db.execute(
-            "CREATE TEMP TABLE removed AS SELECT e.type, e.skey, e.ref, t.key, t.reason"
-            " FROM temp.touched t JOIN context c ON c.group_key=t.key AND c.source_id=?1"
-            " JOIN entry e ON e.context_id=c.id"
-            " WHERE NOT EXISTS (SELECT 1 FROM staged s"
-            " WHERE s.type=e.type AND s.skey=e.skey AND s.ref=e.ref)",
-            (self._id,),
-        )
-        db.execute(
-            "DELETE FROM entry WHERE source_id=? AND (type, skey, ref) IN"
-            " (SELECT type, skey, ref FROM temp.removed)",
-            (self._id,),
-        )
-        return self._log_changes("removed", added=False)
-
-    def _name_additions(self) -> int:
-        db = self._db
-        db.execute("DROP TABLE IF EXISTS temp.added")
-        db.execute(
-            "CREATE TEMP TABLE added AS SELECT DISTINCT s.type, s.skey, s.ref, g.key,"
-            " CASE WHEN t.key IS NULL THEN 'new in the source' ELSE t.reason END AS reason"
-            # CROSS JOIN fixes the order: one range of rows for each group
-            " FROM staged_group g CROSS JOIN staged s"
-            " ON s.rowid>g.first_row AND s.rowid<=g.last_row AND g.source_id=?1"
-            " LEFT JOIN temp.touched t ON t.key=g.key"
-            " WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.type=s.type AND e.skey=s.skey"
-            " AND e.source_id=?1 AND e.ref=s.ref)",
-            (self._id,),
-        )
-        db.execute("DROP INDEX IF EXISTS staged_pk")
-        return self._log_changes("added", added=True)
-
-    def _log_changes(self, table: str, *, added: bool) -> int:
-        db = self._db
-        (n,) = db.execute(f"SELECT count(*) FROM temp.{table}").fetchone()  # noqa: S608
-        if n > _NAMED_CHANGES_MAX:
-            self._note_bulk(f"{n:,} entries {table}")
-        else:
-            db.execute(
-                "INSERT INTO change(at, source_id, source, group_key, added, type, skey, reason)"  # noqa: S608
-                f" SELECT ?, ?, ?, key, ?, type, skey, reason FROM temp.{table}",
-                (self._started_at.isoformat(), self._id, self._source, added),
-            )
-        return int(n)
-
-    def _note_bulk(self, reason: str) -> None:
-        note_bulk(self._db, self._id, self._source, reason)
-
-    def _settle(self, summary: PullSummary) -> None:
-        """Make versions, contexts and counts follow the entries, and empty the staging."""
-        db = self._db
-        keep = self._kept | self._fetched
-        db.executemany(
-            "DELETE FROM source_group WHERE source_id=? AND key=?",
-            ((self._id, key) for key in self._applied.keys() - keep),
-        )
-        db.execute(
-            "INSERT OR REPLACE INTO source_group SELECT source_id, key, version FROM staged_group"
-            " WHERE source_id=?",
-            (self._id,),
-        )
-        db.execute(
-            "UPDATE context SET (group_key, body) ="
-            " (SELECT group_key, body FROM staged_context s WHERE s.context_id=context.id)"
-            " WHERE id IN (SELECT context_id FROM staged_context WHERE source_id=?)",
-            (self._id,),
-        )
-        db.executemany(
-            "DELETE FROM context WHERE source_id=? AND group_key=?",
-            ((self._id, key) for key in self._applied.keys() - keep),
-        )
-        for table in ("tally", "rejected"):
-            db.executemany(
-                f"DELETE FROM {table} WHERE source_id=? AND group_key=?",  # noqa: S608
-                ((self._id, key) for key in self._applied.keys() - keep),
-            )
-        for table in ("staged", "staged_group", "staged_context"):
-            db.execute(f"DELETE FROM {table} WHERE source_id=?", (self._id,))  # noqa: S608
-        db.execute(
-            "UPDATE source SET complete=1, entries=? WHERE id=?", (summary.entries, self._id)
-        )
-        summary.finished_at = datetime.now(UTC)
-        record_pull(db, self._id, summary, commit=False)
-
-    def _summary(self, *, entries: int, outcome: str, error: str = "", hint: str = "") -> PullSummary:
+    def _summary(
+        self, *, entries: int, outcome: str, error: str = "", hint: str = ""
+    ) -> PullSummary:
         groups = {
             "fetched": len(self._fetched),
             "unchanged": len(self._kept - self._broken.keys()),
@@ -474,38 +338,3 @@ class Pull:
         ):
             (summary.rejected if what == "rejected" else summary.skipped)[reason] = n
         return summary
-
-
-def note_bulk(db: sqlite3.Connection, source_id: int, source: str, reason: str) -> None:
-    """Log that too much changed to name it: the next build reads all entries."""
-    db.execute(
-        "INSERT INTO change(at, source_id, source, group_key, added, type, skey, reason)"
-        " VALUES(?,?,?,'',1,'','',?)",
-        (datetime.now(UTC).isoformat(), source_id, source, reason),
-    )
-
-
-def record_pull(
-    db: sqlite3.Connection, source_id: int, summary: PullSummary, *, commit: bool = True
-) -> None:
-    """Add one line to the source's history and keep its last 200."""
-    if commit and not db.in_transaction:
-        db.execute("BEGIN IMMEDIATE")
-    finished_at = summary.finished_at or datetime.now(UTC)
-    db.execute(
-        "INSERT INTO pull(source_id, started_at, finished_at, outcome, body) VALUES(?,?,?,?,?)",
-        (
-            source_id,
-            summary.started_at.isoformat(),
-            finished_at.isoformat(),
-            summary.outcome,
-            msgspec.json.encode(summary).decode(),
-        ),
-    )
-    db.execute(
-        "DELETE FROM pull WHERE source_id=?1 AND id<(SELECT id FROM pull WHERE source_id=?1"
-        " ORDER BY id DESC LIMIT 1 OFFSET 199)",
-        (source_id,),
-    )
-    if commit:
-        db.commit()

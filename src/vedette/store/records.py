@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from vedette.store.pulls import PullSummary
+from vedette.store.history import PullSummary
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,4 +174,5 @@ def migrate(connection: sqlite3.Connection) -> None:
             hint="Upgrade Vedette, or restore the backup that was made before the upgrade.",
         )
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
+        mark = f"PRAGMA user_version={number};"
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n{mark}\nCOMMIT;")

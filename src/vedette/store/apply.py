@@ -1,0 +1,176 @@
+"""Put a staged pull in force: what was removed, added and changed, inside one transaction.
+
+The caller begins, commits and rolls back; nothing here does.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+
+from vedette.store.history import note_bulk
+
+_NAMED_CHANGES_MAX = 100_000
+_STAGING = ("staged", "staged_group", "staged_context")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What applying changed."""
+
+    changed: bool
+    added: int
+    removed: int
+    gone: int
+    """Groups that the source does not mention any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A whole pull of one source, about to be put in force."""
+
+    db: sqlite3.Connection
+    source_id: int
+    source: str
+    started_at: datetime
+    complete: bool
+    """Whether an earlier pull has been applied whole."""
+    applied: Mapping[str, str]
+    """Version by key of the groups in force before."""
+    kept: AbstractSet[str]
+    fetched: AbstractSet[str]
+
+    def apply(self) -> Applied:
+        """Make the entries those of the fetched and kept groups, and log what changed."""
+        db = self.db
+        gone = self.applied.keys() - self.kept - self.fetched
+        self._fill_temp(gone)
+        removed = self._remove_entries() if self.complete else 0
+        named = self._name_additions() if self.complete else 0
+        before = db.total_changes
+        db.execute(
+            "INSERT INTO entry SELECT type, skey, source_id, ref, context_id, comment, tags"
+            " FROM staged WHERE source_id=? ORDER BY type, skey, ref"
+            " ON CONFLICT DO UPDATE SET context_id=excluded.context_id, comment=excluded.comment,"
+            " tags=excluded.tags WHERE context_id<>excluded.context_id"
+            " OR comment<>excluded.comment OR tags<>excluded.tags",
+            (self.source_id,),
+        )
+        written = db.total_changes - before
+        added = named if self.complete else self._count_entries()
+        if added and not self.complete:
+            self._note_bulk("first pull")
+        return Applied(
+            changed=bool(removed or added or written or not self.complete),
+            added=added,
+            removed=removed,
+            gone=len(gone),
+        )
+
+    def _count_entries(self) -> int:
+        (n,) = self.db.execute(
+            "SELECT count(*) FROM entry WHERE context_id IN"
+            " (SELECT id FROM context WHERE source_id=?)",
+            (self.source_id,),
+        ).fetchone()
+        return int(n)
+
+    def _fill_temp(self, gone: set[str]) -> None:
+        db = self.db
+        db.execute("DROP TABLE IF EXISTS temp.touched")
+        db.execute("CREATE TEMP TABLE touched(key TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID")
+        reasons = dict.fromkeys(self.fetched & self.applied.keys(), "updated by the source")
+        reasons |= dict.fromkeys(gone, "withdrawn by the source")
+        db.executemany("INSERT INTO temp.touched VALUES(?,?)", reasons.items())
+
+    def _remove_entries(self) -> int:
+        db = self.db
+        db.execute("CREATE INDEX IF NOT EXISTS staged_pk ON staged(type, skey, ref)")
+        db.execute("DROP TABLE IF EXISTS temp.removed")
+        db.execute(
+            "CREATE TEMP TABLE removed AS SELECT e.type, e.skey, e.ref, t.key, t.reason"
+            " FROM temp.touched t JOIN context c ON c.group_key=t.key AND c.source_id=?1"
+            " JOIN entry e ON e.context_id=c.id"
+            " WHERE NOT EXISTS (SELECT 1 FROM staged s"
+            " WHERE s.type=e.type AND s.skey=e.skey AND s.ref=e.ref)",
+            (self.source_id,),
+        )
+        db.execute(
+            "DELETE FROM entry WHERE source_id=? AND (type, skey, ref) IN"
+            " (SELECT type, skey, ref FROM temp.removed)",
+            (self.source_id,),
+        )
+        return self._log_changes("removed", added=False)
+
+    def _name_additions(self) -> int:
+        db = self.db
+        db.execute("DROP TABLE IF EXISTS temp.added")
+        db.execute(
+            "CREATE TEMP TABLE added AS SELECT DISTINCT s.type, s.skey, s.ref, g.key,"
+            " CASE WHEN t.key IS NULL THEN 'new in the source' ELSE t.reason END AS reason"
+            # CROSS JOIN fixes the order: one range of rows for each group
+            " FROM staged_group g CROSS JOIN staged s"
+            " ON s.rowid>g.first_row AND s.rowid<=g.last_row AND g.source_id=?1"
+            " LEFT JOIN temp.touched t ON t.key=g.key"
+            " WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.type=s.type AND e.skey=s.skey"
+            " AND e.source_id=?1 AND e.ref=s.ref)",
+            (self.source_id,),
+        )
+        db.execute("DROP INDEX IF EXISTS staged_pk")
+        return self._log_changes("added", added=True)
+
+    def _log_changes(self, table: str, *, added: bool) -> int:
+        db = self.db
+        (n,) = db.execute(f"SELECT count(*) FROM temp.{table}").fetchone()  # noqa: S608
+        if n > _NAMED_CHANGES_MAX:
+            self._note_bulk(f"{n:,} entries {table}")
+        else:
+            db.execute(
+                "INSERT INTO change(at, source_id, source, group_key, added, type, skey, reason)"  # noqa: S608
+                f" SELECT ?, ?, ?, key, ?, type, skey, reason FROM temp.{table}",
+                (self.started_at.isoformat(), self.source_id, self.source, added),
+            )
+        return int(n)
+
+    def _note_bulk(self, reason: str) -> None:
+        note_bulk(self.db, self.source_id, self.source, reason)
+
+    def settle(self, entries: int) -> None:
+        """Make versions, contexts and counts follow the entries, and empty the staging."""
+        db = self.db
+        keep = self.kept | self.fetched
+        db.executemany(
+            "DELETE FROM source_group WHERE source_id=? AND key=?",
+            ((self.source_id, key) for key in self.applied.keys() - keep),
+        )
+        db.execute(
+            "INSERT OR REPLACE INTO source_group SELECT source_id, key, version FROM staged_group"
+            " WHERE source_id=?",
+            (self.source_id,),
+        )
+        db.execute(
+            "UPDATE context SET (group_key, body) ="
+            " (SELECT group_key, body FROM staged_context s WHERE s.context_id=context.id)"
+            " WHERE id IN (SELECT context_id FROM staged_context WHERE source_id=?)",
+            (self.source_id,),
+        )
+        db.executemany(
+            "DELETE FROM context WHERE source_id=? AND group_key=?",
+            ((self.source_id, key) for key in self.applied.keys() - keep),
+        )
+        for table in ("tally", "rejected"):
+            db.executemany(
+                f"DELETE FROM {table} WHERE source_id=? AND group_key=?",  # noqa: S608
+                ((self.source_id, key) for key in self.applied.keys() - keep),
+            )
+        empty_staging(db, self.source_id)
+        db.execute("UPDATE source SET complete=1, entries=? WHERE id=?", (entries, self.source_id))
+
+
+def empty_staging(db: sqlite3.Connection, source_id: int) -> None:
+    """Forget all that is staged for a source."""
+    for table in _STAGING:
+        db.execute(f"DELETE FROM {table} WHERE source_id=?", (source_id,))  # noqa: S608
