@@ -1,0 +1,44 @@
+"""One document of a feed, and how long it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import IO, NamedTuple, Protocol
+
+EVENT_MAX_BYTES = 512 * 2**20
+"""Longest event, unpacked; a million attributes are about 570 bytes each."""
+
+MISSING = "named in the manifest, but missing"
+
+
+class Unreadable(NamedTuple):
+    """An event that could not be read while others could."""
+
+    reason: str
+
+
+Document = bytes | Unreadable
+
+
+class Feed(Protocol):
+    """A feed that is open for reading."""
+
+    def manifest(self) -> bytes | None:
+        """The manifest, or ``None`` where there is none."""
+        ...
+
+    def read(self, keys: Collection[str]) -> Iterator[tuple[str, Document]]:
+        """Yield each event of the manifest that is asked for, exactly once."""
+        ...
+
+    def read_all(self) -> Iterator[tuple[str, Document]]:
+        """Yield every JSON document with its name, where there is no manifest."""
+        ...
+
+
+def read_bounded(stream: IO[bytes]) -> Document:
+    """Read an event from a stream, but never more than an event can be."""
+    document = stream.read(EVENT_MAX_BYTES + 1)
+    if len(document) > EVENT_MAX_BYTES:
+        return Unreadable(f"longer than {EVENT_MAX_BYTES:,} bytes")
+    return document

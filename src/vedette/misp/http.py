@@ -1,0 +1,238 @@
+"""Connections to MISP servers and feeds over HTTP, and what their failures mean to an operator.
+
+Nothing here follows a redirect: an API key must not travel to another host.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import stamina
+from msgspec import Struct
+
+import vedette
+from vedette.errors import SourceError
+
+_RETRIED: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.ReadError,
+    httpx2.WriteError,
+    httpx2.RemoteProtocolError,
+)
+_RETRIED_STATUS: Final = frozenset({502, 503, 504})
+
+
+class SlowError(SourceError):
+    """The other side took longer than ``timeout_s``."""
+
+
+class TransportError(SourceError):
+    """The other side cannot be reached, or hung up."""
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """How to reach a MISP server or feed."""
+
+    timeout_s: float = 120.0
+    """Longest silence of the other side while it answers."""
+    retries: int = 3
+    """Attempts for a request whose connection fails or that is answered 502, 503 or 504."""
+    verify_tls: bool = True
+    ca_file: str = ""
+    """PEM file of the authority that signed the server's certificate, if it is your own."""
+    client_cert: str = ""
+    """PEM file of a client certificate, its key included unless ``client_key`` is set."""
+    client_key: str = ""
+    proxy: str = ""
+    """``http://host:port``; unset: ``HTTPS_PROXY`` and its sisters count."""
+
+
+def open_client(connection: Connection, headers: Mapping[str, str]) -> httpx2.Client:
+    """Make a client for a connection.
+
+    Raises:
+        SourceError: A certificate file or the proxy's address cannot be used.
+    """
+    try:
+        return httpx2.Client(
+            headers={"User-Agent": f"vedette/{vedette.__version__}", **headers},
+            verify=_tls(connection),
+            timeout=httpx2.Timeout(connection.timeout_s, connect=min(connection.timeout_s, 15.0)),
+            proxy=connection.proxy or None,
+            follow_redirects=False,
+        )
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise SourceError(
+            f"proxy {connection.proxy!r} cannot be used: {error}",
+            hint="Write it as http://host:port.",
+        ) from error
+
+
+def send(
+    client: httpx2.Client, connection: Connection, request: httpx2.Request, *, max_bytes: int = 0
+) -> httpx2.Response:
+    """Send a request and read the whole answer, trying again where that can help.
+
+    Args:
+        client: From :func:`open_client`.
+        connection: Its settings.
+        request: What to send.
+        max_bytes: Longest body, uncompressed; 0 for no limit.
+
+    Raises:
+        TransportError: Not reachable, TLS failed, or cut off in the middle.
+        SlowError: No answer within the timeout.
+        SourceError: The body is longer than ``max_bytes``.
+    """
+    answer: httpx2.Response | None = None
+    with _explained(request, connection):
+        for attempt in stamina.retry_context(
+            on=_worth_retrying,
+            attempts=max(connection.retries, 1),
+            timeout=None,
+            wait_initial=0.2,
+            wait_max=5.0,
+            wait_jitter=0.2,
+        ):
+            with attempt:
+                answer = _send_once(client, request, max_bytes)
+                if answer.status_code in _RETRIED_STATUS and attempt.num < connection.retries:
+                    raise _AgainError
+    if answer is None:  # pragma: no cover - the loop returns or raises
+        raise TransportError(f"{request.url} was not asked")
+    return answer
+
+
+def check_status(answer: httpx2.Response, *, what: str) -> None:
+    """Refuse an answer that is a redirect or an error.
+
+    Raises:
+        SourceError: The status is not 200.
+    """
+    status = answer.status_code
+    if status == HTTPStatus.OK:
+        return
+    name = f"{status} {answer.reason_phrase}".strip()
+    if answer.is_redirect:
+        raise SourceError(
+            f"{what} redirects to {answer.headers.get('location', 'nowhere')}",
+            hint="Configure the final address; redirects are not followed.",
+        )
+    raise SourceError(f"{what} answered {name}", hint="Check the address, and who may read it.")
+
+
+class _AgainError(Exception):
+    """A status that is worth another attempt."""
+
+
+def _worth_retrying(error: Exception) -> bool:
+    return isinstance(error, (*_RETRIED, _AgainError)) and not _tls_failure(error)
+
+
+def _send_once(client: httpx2.Client, request: httpx2.Request, max_bytes: int) -> httpx2.Response:
+    answer = client.send(request, stream=True)
+    try:
+        if max_bytes:
+            answer = _read_bounded(answer, max_bytes)
+        else:
+            answer.read()
+    finally:
+        answer.close()
+    return answer
+
+
+def _read_bounded(answer: httpx2.Response, max_bytes: int) -> httpx2.Response:
+    body = bytearray()
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > max_bytes:
+            raise SourceError(
+                f"{answer.request.url} is longer than {max_bytes:,} bytes",
+                hint="This is more than a MISP event can sensibly be; check the address.",
+            )
+    headers = [
+        (name, value)
+        for name, value in answer.headers.multi_items()
+        if name.lower() not in {"content-encoding", "content-length", "transfer-encoding"}
+    ]
+    return httpx2.Response(
+        answer.status_code, headers=headers, content=bytes(body), request=answer.request
+    )
+
+
+@contextmanager
+def _explained(request: httpx2.Request, connection: Connection) -> Iterator[None]:
+    """Turn the client's exceptions into errors with a hint."""
+    where = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+    try:
+        yield
+    except _AgainError as error:  # pragma: no cover - the last attempt returns its answer
+        raise TransportError(f"{where} is not available") from error
+    except httpx2.TimeoutException as error:
+        if isinstance(error, httpx2.ConnectTimeout):
+            raise TransportError(
+                f"{where} does not answer", hint="Check address, firewall and proxy."
+            ) from error
+        raise SlowError(
+            f"{where} did not answer within {connection.timeout_s:g} s",
+            hint="It may be overloaded: raise timeout_s, or lower page_size.",
+        ) from error
+    except httpx2.TransportError as error:
+        raise _explain_transport(error, where) from error
+
+
+def _explain_transport(error: httpx2.TransportError, where: str) -> SourceError:
+    if failure := _tls_failure(error):
+        return TransportError(
+            f"TLS with {where} failed: {failure}",
+            hint="For an authority of your own set ca_file to its PEM file.",
+        )
+    if isinstance(error, httpx2.ProxyError):
+        return TransportError(
+            f"the proxy refused {where}: {error}", hint="Check the proxy setting."
+        )
+    if isinstance(error, httpx2.ConnectError):
+        return TransportError(
+            f"cannot connect to {where}: {error}",
+            hint="Check that it runs, and the address and port.",
+        )
+    if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)):
+        return SourceError(f"{where} cannot be asked: {error}", hint="Write it as https://host/.")
+    return TransportError(
+        f"{where} cut its answer short: {error}",
+        hint="Something between may limit time or size: try a lower page_size.",
+    )
+
+
+def _tls_failure(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return getattr(cause, "verify_message", "") or cause.reason or str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return ""
+
+
+def _tls(connection: Connection) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=connection.ca_file or None)
+        if connection.client_cert:
+            context.load_cert_chain(connection.client_cert, connection.client_key or None)
+    except (OSError, ssl.SSLError) as error:
+        names = [connection.ca_file, connection.client_cert, connection.client_key]
+        missing = next((name for name in names if name and not Path(name).is_file()), "")
+        raise SourceError(
+            f"certificate file {missing or 'or its key'} cannot be used: {error}",
+            hint="It must exist, be readable, and be in PEM format.",
+        ) from error
+    if not connection.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,182 @@
+"""Indicators from a MISP feed: a directory, an archive, a URL, or single events in files.
+
+An event that is missing or broken costs only itself; a manifest that cannot be read costs the pull.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import msgspec
+import structlog
+
+from vedette.errors import SourceError
+from vedette.misp.feed import UUID, open_feed
+from vedette.misp.feed_document import Document, Feed, Unreadable
+from vedette.misp.http import Connection
+from vedette.misp.wire import Event, Misfit, WireError, read_event, read_manifest, split_events
+from vedette.model import Broken, Item, Unchanged
+from vedette.sources.filters import Filters
+from vedette.sources.misp_group import Group
+
+log = structlog.get_logger(__name__)
+
+_KEY_MAX = 100
+
+
+class MispFeed(Connection, frozen=True, kw_only=True):
+    """A MISP feed.
+
+    Example::
+
+        vedette source add misp-feed /srv/feeds/partner
+        vedette source add misp-feed https://feeds.example.org/misp/
+    """
+
+    kind: ClassVar[str] = "misp-feed"
+
+    name: str
+    location: str
+    """A directory, a tar (plain, gz, zst) or zip archive, a JSON file, or an http(s) URL."""
+    filters: Filters = Filters()
+
+    def fetch(self, known: Mapping[str, str]) -> Iterator[Item]:
+        """Yield the events of the feed that differ from what we hold, and name the others.
+
+        Raises:
+            SourceError: The location or its manifest cannot be read.
+        """
+        reader = _Reader(self, known, datetime.now(UTC))
+        with open_feed(self.location, self) as feed:
+            manifest = feed.manifest()
+            if manifest is None:
+                yield from reader.without_manifest(feed)
+            else:
+                yield from reader.with_manifest(feed, manifest)
+        log.info("source.read", source=self.name, **reader.counts)
+
+
+class _Reader:
+    """One pass over a feed."""
+
+    def __init__(self, source: MispFeed, known: Mapping[str, str], now: datetime) -> None:
+        self._source = source
+        self._known = known
+        self._now = now
+        self._stamp = source.filters.fingerprint(now)
+        self.counts = {"events": 0, "unchanged": 0, "broken": 0}
+
+    def with_manifest(self, feed: Feed, manifest: bytes) -> Iterator[Item]:
+        """Yield what the manifest says has changed."""
+        try:
+            entries = read_manifest(manifest)
+        except WireError as error:
+            raise SourceError(
+                f"the manifest of {self._source.location} is {error}",
+                hint="Open its manifest.json and see whether a login page or an error is shown.",
+            ) from error
+        wanted: dict[str, str] = {}
+        for key, entry in entries.items():
+            version = f"{entry.timestamp}/{self._stamp}"
+            if not UUID.fullmatch(key):
+                yield self._broken(key[:_KEY_MAX], "the manifest names an event that is no UUID")
+            elif entry.timestamp and self._known.get(key) == version:
+                yield self._unchanged(key)
+            else:
+                wanted[key] = version
+        for key, document in feed.read(wanted):
+            yield from self._named_event(key, wanted[key], document)
+
+    def without_manifest(self, feed: Feed) -> Iterator[Item]:
+        """Yield the events in all JSON documents; other JSON is passed over."""
+        seen: set[str] = set()
+        broken = 0
+        for name, document in feed.read_all():
+            if isinstance(document, Unreadable):
+                broken += 1
+                yield self._broken(name[:_KEY_MAX], document.reason)
+                continue
+            try:
+                raws = split_events(document)
+            except WireError as error:
+                if not _is_json(document):
+                    broken += 1
+                    yield from self._broken_document(name, document, str(error))
+                continue
+            for raw in raws:
+                yield from self._unnamed_event(name, bytes(raw), seen)
+        if not seen and not broken:
+            raise SourceError(
+                f"{self._source.location} holds no manifest.json and no MISP event",
+                hint="A feed is made by MISP or PyMISP's feed generator; check the path.",
+            )
+
+    def _named_event(self, key: str, version: str, document: Document) -> Iterator[Item]:
+        if isinstance(document, Unreadable):
+            yield self._broken(key, document.reason)
+            return
+        try:
+            raws = split_events(document)
+            if len(raws) != 1:
+                raise WireError(f"{len(raws)} events in one file")  # noqa: TRY301
+            event, misfits = read_event(raws[0])
+        except WireError as error:
+            yield self._broken(key, str(error))
+            return
+        yield from self._group(key, version, event, misfits)
+
+    def _unnamed_event(self, name: str, raw: bytes, seen: set[str]) -> Iterator[Item]:
+        try:
+            event, misfits = read_event(raw)
+        except WireError as error:
+            seen.add(name)
+            yield from self._broken_document(name, raw, str(error))
+            return
+        key = (event.uuid or "").lower() or name[:_KEY_MAX]
+        version = f"{hashlib.blake2b(raw, digest_size=8).hexdigest()}/{self._stamp}"
+        if key in seen:
+            yield self._broken(f"{name}:{key}"[:_KEY_MAX], "this event was in another file before")
+        elif self._known.get(key) == version:
+            yield self._unchanged(key)
+        else:
+            yield from self._group(key, version, event, misfits)
+        seen.add(key)
+
+    def _broken_document(self, name: str, document: bytes, reason: str) -> Iterator[Item]:
+        """Name the events we hold that this document was about, so that they stay."""
+        held = [key for key in self._known if key.encode() in document]
+        for key in held or [name[:_KEY_MAX]]:
+            yield self._broken(key, f"{reason} (in {name})" if held else reason)
+
+    def _group(self, key: str, version: str, event: Event, misfits: list[Misfit]) -> Iterator[Item]:
+        self.counts["events"] += 1
+        filters = self._source.filters
+        group = Group(
+            key,
+            event,
+            filters,
+            now=self._now,
+            published_only=filters.wants_published_only(default=False),
+        )
+        yield from group.items(event.all_attributes(), misfits)
+        yield from group.end(version)
+
+    def _unchanged(self, key: str) -> Unchanged:
+        self.counts["unchanged"] += 1
+        return Unchanged(key)
+
+    def _broken(self, key: str, reason: str) -> Broken:
+        self.counts["broken"] += 1
+        log.warning("source.event_broken", source=self._source.name, key=key, reason=reason)
+        return Broken(key, reason)
+
+
+def _is_json(document: bytes) -> bool:
+    try:
+        msgspec.json.decode(document, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
