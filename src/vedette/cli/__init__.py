@@ -1,0 +1,103 @@
+"""The command line: ``vedette NOUN VERB``. Commands parse, call the pipeline and print."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+import msgspec
+import structlog
+
+from vedette import __version__
+from vedette.cli import bundle, coverage, demo, hit, indicator, init, run, sensor, source
+from vedette.errors import VedetteError
+
+EXIT_CODES = {
+    0: "done",
+    1: "an unexpected failure",
+    2: "the command or vedette.toml cannot mean anything",
+    3: "a source could not be read; its last good state stays in force",
+    4: "a source shrank by more than a third and is held until --accept",
+    5: "the database cannot be read or written",
+    6: "another Vedette works on the same state directory",
+    7: "a bundle cannot be built, read or verified",
+    8: "a sensor cannot be reached or written",
+    9: "a sensor does not hold what was published",
+    130: "interrupted",
+}
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()) + ".",
+)
+@click.version_option(__version__, prog_name="vedette")
+@click.option("--config", metavar="FILE", help="vedette.toml to use (default: ./, then /etc).")
+@click.option("-v", "--verbose", count=True, help="Log what happens to standard error; -vv more.")
+@click.pass_context
+def vedette(context: click.Context, config: str | None, verbose: int) -> None:
+    """Threat intelligence that network sensors actually hold."""
+    context.obj = config
+    _log_to_stderr(verbose)
+
+
+def _log_to_stderr(verbose: int) -> None:
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+for group in (
+    init.init,
+    source.source,
+    indicator.indicator,
+    bundle.bundle,
+    sensor.sensor,
+    hit.hit,
+    coverage.coverage,
+    run.run,
+    demo.demo,
+):
+    vedette.add_command(group)
+
+
+def main() -> None:
+    """Run a command and turn the errors raised on purpose into text and an exit code."""
+    arguments = sys.argv[1:]
+    try:
+        code = vedette.main(args=arguments, prog_name="vedette", standalone_mode=False)
+    except VedetteError as error:
+        _report(error, as_json="--json" in arguments)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: VedetteError, *, as_json: bool) -> None:
+    if as_json:
+        document = {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
+        click.echo(msgspec.json.encode(document).decode())
+        return
+    click.echo(f"error: {error}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)

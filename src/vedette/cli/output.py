@@ -1,0 +1,148 @@
+"""What a command prints: tables and progress for people, one JSON document for programs.
+
+People's progress goes to standard error and only to a terminal; a pipe sees results alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+_WIDE = 200
+
+
+class Output:
+    """Where one command writes."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._terminal = sys.stdout.isatty()
+        self._console = Console(
+            file=sys.stdout, soft_wrap=not self._terminal, width=None if self._terminal else _WIDE
+        )
+        self._errors = Console(stderr=True)
+
+    def result(self, document: Any) -> None:
+        """Print the JSON document; nothing for people."""
+        if self.as_json:
+            text = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
+            click.echo(text.decode())
+
+    def say(self, text: str, *, style: str = "") -> None:
+        """Print one line for people; nothing with ``--json``."""
+        if not self.as_json:
+            self._console.print(escape(printable(text)), style=style, highlight=False)
+
+    def good(self, text: str) -> None:
+        """Print a line that reports success."""
+        self._mark("ok", "green", text)
+
+    def bad(self, text: str) -> None:
+        """Print a line that reports failure."""
+        self._mark("FAIL", "red bold", text)
+
+    def warn(self, text: str) -> None:
+        """Print a line that a person should look at."""
+        self._mark("!", "yellow", text)
+
+    def _mark(self, mark: str, style: str, text: str) -> None:
+        if not self.as_json:
+            self._console.print(f"[{style}]{mark:>4}[/] {escape(printable(text))}", highlight=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print rows for people; columns whose values are all numbers are right-aligned."""
+        if self.as_json:
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for index, name in enumerate(columns):
+            numeric = bool(rows) and all(isinstance(row[index], int) for row in rows)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(_cell(value)) for value in row))
+        self._console.print(table, highlight=False)
+
+    @contextmanager
+    def progress(self, text: str, total: int | None = None) -> Iterator[Ticker]:
+        """Show a moving count on a terminal while something long runs."""
+        quiet = self.as_json or not sys.stderr.isatty()
+        count = MofNCompleteColumn() if total else TextColumn("{task.completed:,}")
+        columns = [SpinnerColumn(), TextColumn("{task.description}"), count]
+        if total:
+            columns.insert(2, BarColumn(bar_width=30))
+        with Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=self._errors,
+            transient=True,
+            disable=quiet,
+        ) as bars:
+            yield Ticker(bars, bars.add_task(text, total=total))
+
+
+class Ticker:
+    """Counts work done; cheap enough to be called for each of a million items."""
+
+    _STEP = 1_000
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars = bars
+        self._task = task
+        self._pending = 0
+
+    def tick(self, n: int = 1) -> None:
+        """Count ``n`` more."""
+        self._pending += n
+        if self._pending >= self._STEP:
+            self._bars.advance(self._task, self._pending)
+            self._pending = 0
+
+    def stage(self, text: str) -> None:
+        """Say what is being done now."""
+        self._bars.update(self._task, description=text)
+
+
+def printable(text: str) -> str:
+    """Text from a feed or the network without what could steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return moment(value)
+    return printable(str(value))
+
+
+def moment(value: datetime | None) -> str:
+    """A time for people, in UTC."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if value else "never"
+
+
+def size(n: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if n < 1_000:  # noqa: PLR2004 - decimal units
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1_000
+    return f"{n:.1f} GB"
