@@ -1,0 +1,37 @@
+"""Serve a fake MISP until interrupted, for benches and for trying things by hand."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vedette.testing.fake_misp.server import FakeMisp
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the arguments, serve, and leave quietly on Ctrl-C or SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m vedette.testing.fake_misp")
+    parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    parser.add_argument("--load", type=Path, metavar="FEEDDIR", help="a MISP feed directory")
+    parser.add_argument("--attributes", type=int, default=0, help="generate so many")
+    parser.add_argument("--per-event", type=int, default=1_000, help="attributes of an event")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    misp = FakeMisp(port=options.port, attributes=options.attributes, per_event=options.per_event)
+    if options.load is not None:
+        misp.load_feed(options.load)
+    with misp:
+        sys.stdout.write(f"url {misp.url}\nkey {misp.key}\nevents {len(misp.state.events)}\n")
+        sys.stdout.flush()
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
