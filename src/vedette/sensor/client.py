@@ -67,10 +67,15 @@ class SuricataSocket:
         self._talk = Conversation()
 
     def __enter__(self) -> Self:
+        """Connect, unless that has been done."""
+        return self if self._socket else self.connect()
+
+    def connect(self) -> Self:
         """Connect and greet.
 
         Raises:
-            SensorError: There is no engine, or it may not be asked by us.
+            EngineGoneError: There is no engine.
+            SensorError: It may not be asked by us, or is something else.
         """
         self._talk = Conversation()
         self._socket = _connect(self.path, self.timeout_s)

@@ -69,6 +69,10 @@ class Live:
         """Its process, as long as it runs."""
         return self._started().pid
 
+    def exit_code(self) -> int | None:
+        """None as long as it runs."""
+        return self._started().poll()
+
     def start(self) -> None:
         """Start it, after a kill also again; does not wait."""
         with suppress(FileNotFoundError):

@@ -1,0 +1,328 @@
+"""The proof: what the engine itself answers about the generation that it shall hold.
+
+Hard rule: "OK" counts for nothing. Only canaries, members that are found, removed members that are
+not, and the engine's own count of failed rules do.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from msgspec import Struct
+
+from vedette.ruleset.manifest import SetInfo
+from vedette.sensor.client import SuricataSocket
+from vedette.sensor.install import Installed, damaged
+from vedette.sensor.protocol import Outcome
+from vedette.sensor.release import Release, datavalue, entry_of, file_name, is_lookable
+
+log = structlog.get_logger(__name__)
+
+_NAMES_SHOWN = 3
+_RULE_OF_THREE = 3
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One question to the engine and its answer."""
+
+    name: str
+    ok: bool
+    expected: str
+    got: str
+    detail: str = ""
+    """For a person at night: what it means and what to do."""
+    kind: str = "direct"
+    """``direct``: the thing itself was asked for; ``indirect``: it follows from something else."""
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """What a sensor answered about one generation."""
+
+    at: datetime
+    sensor: str
+    generation: int
+    content_id: str
+    target: str
+    engine: str
+    """The engine's version."""
+    ok: bool
+    checks: tuple[Check, ...]
+    elapsed_s: float
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """What is not as it should be."""
+        return tuple(check for check in self.checks if not check.ok)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How much is asked."""
+
+    members: int = 100
+    """Random members of each dataset that must be found."""
+    seed: int | None = None
+    before: Release | None = None
+    """The release in force before; its canaries must be gone."""
+    added: Mapping[str, Sequence[str]] = {}
+    """By dataset, entries (as the socket takes them) that are new and must be found."""
+    removed: Mapping[str, Sequence[str]] = {}
+    """By dataset, entries that were withdrawn and must not be found."""
+
+
+def prove(engine: SuricataSocket, sensor: str, installed: Installed, plan: Plan) -> Proof:
+    """Ask the engine whether it holds a release.
+
+    Raises:
+        SensorError: The engine cannot be asked.
+    """
+    started = time.monotonic()
+    release = installed.release
+    version = engine.version()
+    checks = [
+        _files(installed),
+        _engine(release, version),
+        *_rules(engine, installed),
+        *_hash_lists(release),
+    ]
+    rng = random.Random(plan.seed)  # noqa: S311 - a sample, not a secret
+    for info in filter(is_lookable, release.sets):
+        checks += _SetProof(engine, installed, info, plan, rng).checks()
+    proof = Proof(
+        at=datetime.now(UTC),
+        sensor=sensor,
+        generation=release.generation,
+        content_id=release.content_id,
+        target=release.target,
+        engine=".".join(map(str, version)),
+        ok=all(check.ok for check in checks),
+        checks=tuple(checks),
+        elapsed_s=round(time.monotonic() - started, 3),
+    )
+    log.info("sensor.proved", sensor=sensor, generation=release.generation, ok=proof.ok)
+    return proof
+
+
+def holds(engine: SuricataSocket, release: Release) -> bool:
+    """Whether the canary of every dataset is there; False where there is none to ask for."""
+    sets = [info for info in release.sets if is_lookable(info)]
+    return bool(sets) and all(_canary(engine, info) is Outcome.FOUND for info in sets)
+
+
+def _canary(engine: SuricataSocket, info: SetInfo) -> Outcome:
+    return engine.lookup(info.name, info.type, datavalue(info, info.canary))
+
+
+def _files(installed: Installed) -> Check:
+    bad = damaged(installed)
+    return Check(
+        name="files",
+        ok=not bad,
+        expected="the files in the rules directory are those that were published",
+        got=f"{len(installed.release.files)} files, {len(bad)} damaged or missing",
+        detail=(
+            f"{', '.join(bad[:_NAMES_SHOWN])}: somebody changed what the engine will load at its"
+            " next start. Push again; nobody but Vedette may write there."
+            if bad
+            else ""
+        ),
+    )
+
+
+def _engine(release: Release, version: tuple[int, int, int]) -> Check:
+    needed = release.profile.version
+    ok = version >= needed
+    return Check(
+        name="engine",
+        ok=ok,
+        expected=f"Suricata {'.'.join(map(str, needed))} or later",
+        got=f"Suricata {'.'.join(map(str, version))}",
+        detail=(
+            ""
+            if ok
+            else "The rules use what this engine ignores without a word. Push again: the rules for"
+            " this version will be chosen."
+        ),
+    )
+
+
+def _rules(engine: SuricataSocket, installed: Installed) -> Iterator[Check]:
+    release = installed.release
+    stats = engine.ruleset_stats()
+    sids = {rule.sid for rule in release.rules}
+    failed = engine.failed_rules() if stats.rules_failed else []
+    ours = sorted(rule.sid for rule in failed if rule.sid in sids)
+    others = len(failed) - len(ours)
+    yield Check(
+        name="rules.failed",
+        ok=not ours,
+        expected="none of Vedette's rules failed to load",
+        got=f"{len(ours)} of Vedette's, {others} of others",
+        detail=(
+            f"sid {', '.join(map(str, ours[:_NAMES_SHOWN]))}: the engine runs on without them and"
+            " sees nothing of their datasets. Its suricata.log has the reason (a missing or"
+            " unreadable file, memcap, hashsize over the cap)."
+            if ours
+            else "Rules of other origin failed; see: suricata -T."
+            if others
+            else ""
+        ),
+    )
+    yield Check(
+        name="rules.loaded",
+        ok=stats.rules_loaded >= len(release.rules) - len(ours),
+        expected=f"at least {len(release.rules)}",
+        got=str(stats.rules_loaded),
+        detail=(
+            ""
+            if stats.rules_loaded >= len(release.rules)
+            else "The engine has not loaded Vedette's rules file. It must be in rule-files of"
+            f" suricata.yaml: {installed.path.parent / 'current' / installed.rules.name}"
+        ),
+        kind="indirect",
+    )
+
+
+def _hash_lists(release: Release) -> Iterator[Check]:
+    for info in release.sets:
+        if not is_lookable(info):
+            yield Check(
+                name=f"{info.name}.list",
+                ok=True,
+                expected=f"{info.entries:,} hashes in force",
+                got="not asked: the engine has no command to look into a hash list",
+                detail="It follows from the rule: a list that cannot be read makes its rule fail.",
+                kind="indirect",
+            )
+
+
+class _SetProof:
+    """The questions about one dataset."""
+
+    def __init__(
+        self,
+        engine: SuricataSocket,
+        installed: Installed,
+        info: SetInfo,
+        plan: Plan,
+        rng: random.Random,
+    ) -> None:
+        self._engine = engine
+        self._installed = installed
+        self._info = info
+        self._plan = plan
+        self._rng = rng
+
+    def checks(self) -> Iterator[Check]:
+        outcome = _canary(self._engine, self._info)
+        yield self._held(outcome)
+        if outcome is Outcome.NO_SUCH_SET:
+            return
+        yield from self._canary_before()
+        yield self._members()
+        yield from self._added()
+        yield from self._removed()
+
+    def _held(self, outcome: Outcome) -> Check:
+        return Check(
+            name=f"{self._info.name}.canary",
+            ok=outcome is Outcome.FOUND,
+            expected="the canary of this content is in the set",
+            got=outcome,
+            detail={
+                Outcome.FOUND: "",
+                Outcome.NO_SUCH_SET: "The engine does not have this dataset: its rules were not"
+                " loaded, or failed.",
+            }.get(outcome, "The engine holds other content: the reload has not happened."),
+        )
+
+    def _canary_before(self) -> Iterator[Check]:
+        sets = self._plan.before.sets if self._plan.before else ()
+        old = next((info for info in sets if info.name == self._info.name), None)
+        if old is None or old.canary in {"", self._info.canary}:
+            return
+        outcome = _canary(self._engine, old)
+        yield Check(
+            name=f"{self._info.name}.canary-before",
+            ok=outcome is Outcome.NOT_FOUND,
+            expected="the canary of the content before is gone",
+            got=outcome,
+            detail="" if outcome is Outcome.NOT_FOUND else "Withdrawn entries still alert.",
+        )
+
+    def _members(self) -> Check:
+        members = _sample(self._installed, self._info, self._plan.members, self._rng)
+        missing = self._not(Outcome.FOUND, members)
+        total, asked = self._info.entries + 1, len(members)
+        return Check(
+            name=f"{self._info.name}.members",
+            ok=not missing,
+            expected=f"{asked} of {total:,} entries, chosen at random, are in the set",
+            got=f"{asked - len(missing)} found",
+            detail=_lost(missing) if missing else _confidence(asked, total),
+        )
+
+    def _added(self) -> Iterator[Check]:
+        entries = self._some(self._plan.added)
+        if entries:
+            missing = self._not(Outcome.FOUND, entries)
+            yield Check(
+                name=f"{self._info.name}.added",
+                ok=not missing,
+                expected=f"{len(entries)} new entries are in the set",
+                got=f"{len(entries) - len(missing)} found",
+                detail=_lost(missing) if missing else "",
+            )
+
+    def _removed(self) -> Iterator[Check]:
+        entries = self._some(self._plan.removed)
+        if entries:
+            there = self._not(Outcome.NOT_FOUND, entries)
+            yield Check(
+                name=f"{self._info.name}.removed",
+                ok=not there,
+                expected=f"{len(entries)} withdrawn entries are not in the set",
+                got=f"{len(there)} still there",
+                detail="Withdrawn entries still alert." if there else "",
+            )
+
+    def _some(self, entries: Mapping[str, Sequence[str]]) -> Sequence[str]:
+        mine, most = entries.get(self._info.name, ()), 10 * self._plan.members
+        return mine if len(mine) <= most else self._rng.sample(mine, most)
+
+    def _not(self, wanted: Outcome, entries: Sequence[str]) -> list[str]:
+        ask, name, kind = self._engine.lookup, self._info.name, self._info.type
+        return [entry for entry in entries if ask(name, kind, entry) is not wanted]
+
+
+def _lost(missing: Sequence[str]) -> str:
+    return (
+        f"Not there: {', '.join(missing[:_NAMES_SHOWN])} (as the socket spells them). The engine"
+        " forgot entries, which it does without a word when memcap is too small. Push again."
+    )
+
+
+def _confidence(asked: int, total: int) -> str:
+    if asked >= total:
+        return "All were asked for."
+    return f"With 95 % confidence at most {100 * _RULE_OF_THREE / asked:.2g} % are missing."
+
+
+def _sample(installed: Installed, info: SetInfo, size: int, rng: random.Random) -> list[str]:
+    """Return random entries of the set's file; all of them if there are not more."""
+    path = installed.path / file_name(info)
+    if info.entries < size:
+        lines = path.read_bytes().splitlines()
+    else:
+        with path.open("rb") as file:
+            end = file.seek(0, 2)
+            found = set()
+            for _ in range(size):
+                file.seek(rng.randrange(end))
+                file.readline()  # the rest of a line; at the end of the file, begin again
+                found.add(file.readline() or (file.seek(0), file.readline())[1])
+        lines = sorted(line.rstrip(b"\n") for line in found)
+    return [entry_of(info, line).datavalue for line in lines]
