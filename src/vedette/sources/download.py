@@ -1,0 +1,218 @@
+"""Fetch a list over HTTP, whole or not at all.
+
+The body goes to a temporary file before anybody parses it: half a download is an error, never a
+short list. Redirects are followed within http and https, never from https to http.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import BinaryIO, NamedTuple, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+import stamina
+
+from vedette.errors import SourceError
+from vedette.misp.http import Connection, open_client
+
+DEADLINE_S = 900.0
+"""A server that trickles may keep a read timeout from ever passing; this ends it."""
+
+_REDIRECTS_MAX = 5
+_BLOCK = 1 << 18
+_RETRIED_STATUS = frozenset({502, 503, 504})
+_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
+_HINTS = {
+    401: "It wants a login: put it in the address (https://user:password@host/) or ask for access.",
+    403: "The publisher refuses us: is a key or an agreement needed, or is this address blocked?",
+    404: "The list has moved or is gone: look at the publisher's page.",
+    410: "The list is gone: look at the publisher's page, and remove this source.",
+    429: "We ask too often: raise the interval of this source.",
+}
+
+
+class Validators(NamedTuple):
+    """What a server said about the version that we hold."""
+
+    etag: str = ""
+    modified: str = ""
+
+
+class Download(NamedTuple):
+    """A body, whole, and which version it is."""
+
+    file: BinaryIO
+    """At its start; still compressed if it came so."""
+    validators: Validators
+    sha256: str
+
+
+class _AgainError(Exception):
+    """An answer that is worth another attempt."""
+
+
+@contextmanager
+def download(
+    url: str, held: Validators, connection: Connection, max_bytes: int
+) -> Iterator[Download | None]:
+    """Give the body of ``url``, or None if the server says that it is what we hold.
+
+    Raises:
+        SourceError: It cannot be had whole.
+    """
+    with tempfile.TemporaryFile() as file, open_client(connection, _headers(held)) as client:
+        yield _with_retries(client, url, connection, file, max_bytes)
+
+
+def without_secrets(location: str) -> str:
+    """Return an address without user and password; anything else as it is."""
+    if "://" not in location or "@" not in location:
+        return location
+    parts = urlsplit(location)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _headers(held: Validators) -> dict[str, str]:
+    headers = {"Accept-Encoding": "gzip", "If-None-Match": held.etag}
+    headers["If-Modified-Since"] = held.modified
+    return {name: value for name, value in headers.items() if value}
+
+
+def _with_retries(
+    client: httpx2.Client, url: str, connection: Connection, file: BinaryIO, max_bytes: int
+) -> Download | None:
+    where = without_secrets(url)
+    result: Download | None = None
+    attempts = max(connection.retries, 1)
+    try:
+        for attempt in stamina.retry_context(
+            on=(httpx2.ConnectError, httpx2.ReadError, httpx2.RemoteProtocolError, _AgainError),
+            attempts=attempts,
+            timeout=None,
+            wait_initial=0.2,
+            wait_max=5.0,
+            wait_jitter=0.2,
+        ):
+            with attempt:
+                file.seek(0)
+                file.truncate()
+                result = _once(client, url, file, max_bytes, last=attempt.num == attempts)
+    except httpx2.TimeoutException as error:
+        raise SourceError(
+            f"{where} did not answer within {connection.timeout_s:g} s",
+            hint="Try it by hand; raise timeout_s if it is only slow.",
+        ) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        _explain(error, where)
+    except OSError as error:
+        raise SourceError(
+            f"cannot keep {where} while it is read: {error.strerror or error}",
+            hint=f"Make room in {tempfile.gettempdir()}, or set TMPDIR.",
+        ) from error
+    return result
+
+
+def _once(
+    client: httpx2.Client, url: str, file: BinaryIO, max_bytes: int, *, last: bool
+) -> Download | None:
+    request = client.build_request("GET", url)
+    for _ in range(_REDIRECTS_MAX + 1):
+        answer = client.send(request, stream=True)
+        try:
+            following = answer.next_request
+            if following is None:
+                return _take(answer, file, max_bytes, last=last)
+        finally:
+            answer.close()
+        if request.url.scheme == "https" and following.url.scheme != "https":
+            raise SourceError(
+                f"{without_secrets(url)} redirects from https to {following.url.scheme}",
+                hint="Configure the final address if you trust it.",
+            )
+        request = following
+    raise SourceError(
+        f"{without_secrets(url)} redirects more than {_REDIRECTS_MAX} times",
+        hint="Open it in a browser: it may want a login or a cookie.",
+    )
+
+
+def _take(
+    answer: httpx2.Response, file: BinaryIO, max_bytes: int, *, last: bool
+) -> Download | None:
+    if answer.status_code == HTTPStatus.NOT_MODIFIED:
+        return None
+    if answer.status_code in _RETRIED_STATUS and not last:
+        raise _AgainError
+    where = without_secrets(str(answer.request.url))
+    if answer.status_code != HTTPStatus.OK:
+        name = f"{answer.status_code} {answer.reason_phrase}".strip()
+        hint = _HINTS.get(answer.status_code, "Try again later; the publisher may know more.")
+        raise SourceError(f"{where} answered {name}", hint=hint)
+    if (encoding := answer.headers.get("content-encoding", "").lower()) not in _ENCODINGS:
+        raise SourceError(
+            f"{where} sends its content encoded as {encoding[:40]}, which was not asked for",
+            hint="A proxy between may do this: fetch it directly.",
+        )
+    sha256 = _save(answer, file, max_bytes, where)
+    validators = Validators(answer.headers.get("etag", ""), answer.headers.get("last-modified", ""))
+    return Download(file, validators, sha256)
+
+
+def _save(answer: httpx2.Response, file: BinaryIO, max_bytes: int, where: str) -> str:
+    digest, size, started = hashlib.sha256(), 0, time.monotonic()
+    for chunk in answer.iter_raw(_BLOCK):
+        digest.update(chunk)
+        file.write(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise SourceError(
+                f"{where} is longer than {max_bytes:,} bytes",
+                hint="Is it the right file? Else raise max_bytes of this source.",
+            )
+        if time.monotonic() - started > DEADLINE_S:
+            raise SourceError(
+                f"{where} was not complete after {DEADLINE_S:g} s",
+                hint="The server is too slow today; the next pull tries again.",
+            )
+    announced = answer.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) != size:
+        raise SourceError(
+            f"{where} ended after {size:,} of {int(announced):,} bytes",
+            hint="The download was cut off; the next pull tries again.",
+        )
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _explain(error: Exception, where: str) -> NoReturn:
+    """Turn an exception of the client into an error with a hint."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLError):
+        raise SourceError(
+            f"TLS with {where} failed: {getattr(cause, 'verify_message', '') or cause.reason}",
+            hint="For an authority of your own set ca_file to its PEM file.",
+        ) from error
+    if isinstance(
+        error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError)
+    ):
+        raise SourceError(
+            f"{where} is no address that can be asked: {error}",
+            hint="Write it as https://host/list.",
+        ) from error
+    if isinstance(error, httpx2.ConnectError):
+        raise SourceError(
+            f"cannot connect to {where}: {error}",
+            hint="Check the name, the network, the proxy, and that the server runs.",
+        ) from error
+    raise SourceError(
+        f"{where} broke off in the middle: {error}", hint="The next pull tries again."
+    ) from error
