@@ -31,7 +31,6 @@ def _sensor(hub: Hub, record: SensorRecord) -> Sensor:
     rhythm = hub.settings.push
     fields = {
         "delta_max": rhythm.delta_max,
-        "proof_members": rhythm.proof_members,
         "timeout_s": float(parse_duration(rhythm.socket_timeout)),
         "reload_timeout_s": float(parse_duration(rhythm.reload_timeout)),
         **record.settings,
@@ -91,9 +90,18 @@ def prove_current(hub: Hub, name: str) -> Proof:
                 hint=f"Run: vedette sensor push {name}",
             )
         with SuricataSocket(sensor.socket_path, sensor.timeout_s) as engine:
-            proof = prove(engine, name, installed, Plan(members=sensor.proof_members))
+            proof = prove(engine, name, installed, Plan(members=hub.settings.push.proof_members))
     _keep(hub, proof)
     return proof
+
+
+def is_behind(hub: Hub, sensor: Sensor) -> bool:
+    """Whether the published generation is not the one installed on a sensor."""
+    generation = open_generation(hub.settings.bundles)
+    if generation is None:
+        return False
+    installed = RulesDirectory(sensor.rules_path).current()
+    return installed is None or installed.release.content_id != generation.manifest.content_id
 
 
 def _keep(hub: Hub, proof: Proof) -> None:

@@ -1,0 +1,187 @@
+"""``vedette demo``: the main job end to end on this machine, with a real engine.
+
+The feed is the small one beside this module, and the real TweetFeed one where it is at hand.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from vedette.bundle import Manifest
+from vedette.config import TEMPLATE, load
+from vedette.demo import traffic
+from vedette.errors import ProofError, SensorError
+from vedette.files import write_atomically
+from vedette.model import IndicatorType
+from vedette.pipeline.building import build
+from vedette.pipeline.delivering import push_current
+from vedette.pipeline.hub import Hub
+from vedette.pipeline.pulling import pull
+from vedette.pipeline.watching import read_hits
+from vedette.sensor.push import Pushed
+from vedette.store import HitRecord, PullSummary
+from vedette.testing.engine import Engine, Live, find_engine
+
+FEED = Path(__file__).parent / "feed"
+_TWEETFEED = Path("data/misp/tweetfeed-feed.tar.zst")
+_SERIES = ("8", "7")
+_WAIT_FOR_ALERTS_S = 20.0
+_POLL_S = 0.25
+
+# What the infected client does; each value is in an event of our feed.
+_DOMAIN = "wWw.UpDaTe-CdN.eXaMpLe"  # listed: update-cdn.example; resolvers mix the case
+_HOST = "files.update-cdn.example"
+_PATH = "/stage2/loader.bin?id=7"
+_USER_AGENT = "Mozilla/5.0 (compatible; Loader/2.1)"
+_SNI = "panel.relay-node.example"
+_EXPECTED_HITS = 4
+
+Say = Callable[[str], None]
+
+
+class Story(Struct, kw_only=True):
+    """What happened, for the summary."""
+
+    engine: str
+    pulls: list[PullSummary]
+    manifest: Manifest
+    pushed: Pushed
+    hits: list[HitRecord]
+    seconds: float
+    directory: str
+
+
+def tell(directory: Path | None, series: str, say: Say) -> Story:
+    """Pull, build, push, prove, send traffic and read the hits.
+
+    Args:
+        directory: Where to work and leave everything; None for a temporary directory.
+        series: ``7`` or ``8``; ``""`` takes what is there.
+        say: Called with one line before each step.
+
+    Raises:
+        SensorError: There is no engine, or this user may not capture on loopback.
+        ProofError: The engine does not hold what was published, or saw nothing.
+    """
+    engine = _engine(series)
+    if os.geteuid() != 0:
+        raise SensorError(
+            "the demo lets Suricata watch the loopback interface, and that needs root",
+            hint="Run: sudo make demo. Pulling, building and `suricata -T` need no root.",
+        )
+    started = time.monotonic()
+    with ExitStack() as stack:
+        home = directory or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="vedette-demo-"))
+        )
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "vedette.toml").exists():
+            write_atomically(home / "vedette.toml", [TEMPLATE.encode()])
+        hub = stack.enter_context(Hub(load(home / "vedette.toml")))
+        story = _play(hub, home, engine, say, stack)
+    story.seconds = round(time.monotonic() - started, 1)
+    return story
+
+
+def _engine(series: str) -> Engine:
+    for one in (series,) if series else _SERIES:
+        if engine := find_engine(one):
+            return engine
+    wanted = f"Suricata {series}" if series else "Suricata"
+    raise SensorError(
+        f"no {wanted} was found for the demo",
+        hint="Run: tools/engines.sh (or make demo, which runs it): it unpacks Debian's packages"
+        " beside your system and changes nothing else.",
+    )
+
+
+def _play(hub: Hub, home: Path, engine: Engine, say: Say, stack: ExitStack) -> Story:
+    say("pulling the MISP feed")
+    pulls = [_pull(hub, "demo-feed", FEED)]
+    if (real := _tweetfeed()) is not None:
+        say("pulling the real TweetFeed MISP feed (110,682 attributes)")
+        pulls.append(_pull(hub, "tweetfeed", real))
+    say("compiling it to datasets, one rule for each buffer, and publishing the bundle")
+    built = build(hub)
+    say(f"starting a real Suricata {'.'.join(map(str, engine.version))} on loopback")
+    rules = home / "rules"
+    live = stack.enter_context(_running(engine, rules))
+    _add_sensor(hub, rules, live)
+    say("pushing the generation to the running engine and proving that it holds it")
+    pushed = push_current(hub, "loopback")
+    if not pushed.proof.ok:
+        failed = ", ".join(check.name for check in pushed.proof.failed)
+        raise ProofError(f"the engine does not hold generation {pushed.generation}: {failed}")
+    say("behaving like an infected client: a DNS query, a download, a TLS session")
+    traffic.ask(_DOMAIN)
+    traffic.browse(_HOST, _PATH, _USER_AGENT)
+    traffic.greet(_SNI)
+    say("reading the engine's alerts")
+    hits = _hits(hub)
+    return Story(
+        engine=".".join(map(str, engine.version)),
+        pulls=pulls,
+        manifest=built.manifest,
+        pushed=pushed,
+        hits=hits,
+        seconds=0,
+        directory=str(home),
+    )
+
+
+def _pull(hub: Hub, name: str, location: Path) -> PullSummary:
+    if name not in {record.name for record in hub.store.sources()}:
+        hub.store.add_source(name, "misp-feed", {"location": str(location)}, 900)
+    return pull(hub, name)
+
+
+def _tweetfeed() -> Path | None:
+    """The real feed, where it is at hand: $VEDETTE_SHARED, or ``shared`` beside this checkout."""
+    beside = Path(__file__).resolve().parents[4] / "shared"
+    place = Path(os.environ.get("VEDETTE_SHARED") or beside) / _TWEETFEED
+    return place if place.is_file() else None
+
+
+@contextmanager
+def _running(engine: Engine, rules: Path) -> Iterator[Live]:
+    rules.mkdir(exist_ok=True)
+    with engine.live(rules, "current/vedette.rules") as live:
+        yield live
+
+
+def _add_sensor(hub: Hub, rules: Path, live: Live) -> None:
+    if "loopback" in {record.name for record in hub.store.fleet.sensors()}:
+        hub.store.fleet.remove_sensor("loopback")
+    settings = {"socket": str(live.socket), "rules": str(rules), "eve": str(live.eve)}
+    hub.store.fleet.add_sensor("loopback", settings)
+
+
+def _hits(hub: Hub) -> list[HitRecord]:
+    deadline = time.monotonic() + _WAIT_FOR_ALERTS_S
+    while True:
+        read_hits(hub, "loopback")
+        hits = hub.store.fleet.hits(sensor="loopback")
+        if len({hit.type for hit in hits}) >= _EXPECTED_HITS:
+            return hits
+        if time.monotonic() > deadline:
+            if hits:
+                return hits
+            raise ProofError(
+                "the engine holds the generation, but no alert came within"
+                f" {_WAIT_FOR_ALERTS_S:.0f} s",
+                hint="Is another packet filter or a container policy hiding loopback traffic?",
+            )
+        time.sleep(_POLL_S)
+
+
+def count_of(manifest: Manifest) -> tuple[int, int]:
+    """Indicators in a generation, and how many types they are of."""
+    counts = {IndicatorType(kind): n for kind, n in manifest.counts.items() if n}
+    return sum(counts.values()), len(counts)
