@@ -10,7 +10,8 @@ from vedette.model import Skipped
 from vedette.sources.formats.contract import Options, Refused, Row
 
 _RECORD = re.compile(
-    r"(\S+)\s+(?:\d+[smhdwSMHDW]?\s+)?(?:IN\s+)?(?:\d+\s+)?(CNAME|A|AAAA|TXT|MX|SRV|DNAME)\s+(\S+)",
+    r"(\S+)\s+(?:\d+[smhdw]?\s+)?(?:IN\s+)?(?:\d+\s+)?"
+    r"(?:(?:CNAME|DNAME|TXT|MX|SRV)\s+|A\s+(?=\d)|AAAA\s+(?=[0-9a-f]*:))(\S+)",
     re.IGNORECASE,
 ).match
 _INFRASTRUCTURE = re.compile(r"(?:^|\s)(?:SOA|NS|DNSKEY|RRSIG)\s", re.IGNORECASE).search
@@ -51,7 +52,7 @@ class Rpz:
         if words[0].upper() == "$ORIGIN" and len(words) > 1:
             self._origin = "." + words[1].strip(".").lower()
 
-    def _trigger(self, owner: str, _rrtype: str, target: str) -> Row:
+    def _trigger(self, owner: str, target: str) -> Row:
         if target.lower().rstrip(".") == "rpz-passthru":
             return Skipped("exception rule")
         if owner.endswith("."):
