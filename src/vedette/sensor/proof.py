@@ -17,13 +17,14 @@ from msgspec import Struct
 from vedette.ruleset.manifest import SetInfo
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.install import Installed, damaged
-from vedette.sensor.protocol import Outcome
+from vedette.sensor.protocol import Outcome, fits
 from vedette.sensor.release import Release, datavalue, entry_of, file_name, is_lookable
 
 log = structlog.get_logger(__name__)
 
 _NAMES_SHOWN = 3
 _RULE_OF_THREE = 3
+_TRIES = 5
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -254,7 +255,7 @@ class _SetProof:
         )
 
     def _members(self) -> Check:
-        members = _sample(self._installed, self._info, self._plan.members, self._rng)
+        members = self._askable(_sample(self._installed, self._info, self._plan.members, self._rng))
         missing = self._not(Outcome.FOUND, members)
         total, asked = self._info.entries + 1, len(members)
         return Check(
@@ -290,8 +291,14 @@ class _SetProof:
             )
 
     def _some(self, entries: Mapping[str, Sequence[str]]) -> Sequence[str]:
-        mine, most = entries.get(self._info.name, ()), 10 * self._plan.members
+        mine = self._askable(entries.get(self._info.name, ()))
+        most = 10 * self._plan.members
         return mine if len(mine) <= most else self._rng.sample(mine, most)
+
+    def _askable(self, entries: Sequence[str]) -> list[str]:
+        """Leave out what is too long for a socket command; it came in the file like the others."""
+        fixed = {"setname": self._info.name, "settype": self._info.type}
+        return [e for e in entries if fits("dataset-lookup", {**fixed, "datavalue": e})]
 
     def _not(self, wanted: Outcome, entries: Sequence[str]) -> list[str]:
         ask, name, kind = self._engine.lookup, self._info.name, self._info.type
@@ -308,6 +315,8 @@ def _lost(missing: Sequence[str]) -> str:
 def _confidence(asked: int, total: int) -> str:
     if asked >= total:
         return "All were asked for."
+    if not asked:
+        return "All are too long for a socket command; the canary stands for them."
     return f"With 95 % confidence at most {100 * _RULE_OF_THREE / asked:.2g} % are missing."
 
 
@@ -319,8 +328,10 @@ def _sample(installed: Installed, info: SetInfo, size: int, rng: random.Random) 
     else:
         with path.open("rb") as file:
             end = file.seek(0, 2)
-            found = set()
-            for _ in range(size):
+            found: set[bytes] = set()
+            for _ in range(_TRIES * size):
+                if len(found) == size:
+                    break
                 file.seek(rng.randrange(end))
                 file.readline()  # the rest of a line; at the end of the file, begin again
                 found.add(file.readline() or (file.seek(0), file.readline())[1])

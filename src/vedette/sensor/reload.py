@@ -72,27 +72,24 @@ def reload(engine: SuricataSocket, timeout_s: float) -> Mark:
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        before = engine.reload_time()
+        before = mark(engine)
         outcome = engine.begin_reload()
         if outcome is Outcome.DONE:
-            return _wait(engine, before, deadline, timeout_s)
+            loaded_at = _wait(engine, before.loaded_at, deadline, timeout_s)
+            return Mark(before.reloads + 1, loaded_at)
         if outcome is not Outcome.RELOADING:
             raise _refused(outcome)
         _sleep(deadline, timeout_s)
 
 
-def _wait(engine: SuricataSocket, before: str, deadline: float, timeout_s: float) -> Mark:
-    count = 0
+def _wait(engine: SuricataSocket, before: str, deadline: float, timeout_s: float) -> str:
     doubt_at = time.monotonic() + _DOUBT_S
-    while True:
-        # The count first: at that moment a reload of somebody after ours cannot have begun.
-        count = engine.reloads(count)
-        if (loaded_at := engine.reload_time()) != before:
-            return Mark(count, loaded_at)
+    while (loaded_at := engine.reload_time()) == before:
         if time.monotonic() > doubt_at:
             _still_runs(engine, before)
             doubt_at = time.monotonic() + _DOUBT_S
         _sleep(deadline, timeout_s)
+    return loaded_at
 
 
 def _still_runs(engine: SuricataSocket, before: str) -> None:

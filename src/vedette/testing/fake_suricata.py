@@ -32,8 +32,8 @@ class _HangUpError(Exception):
     """Close the connection without an answer."""
 
 
-class _CrashError(Exception):
-    """The process dies (a real engine: SIGSEGV)."""
+class CrashError(Exception):
+    """The process dies (a real engine: SIGSEGV). ``before`` may raise it too."""
 
 
 class FakeSuricata:
@@ -140,7 +140,7 @@ class FakeSuricata:
                         elif isinstance(key.fileobj, socket.socket):
                             self._serve_one(key.fileobj, clients, waiting)
                     self._end_reload()
-            except _CrashError:
+            except CrashError:
                 self.crashed = True
             finally:
                 for client in clients:
@@ -164,7 +164,7 @@ class FakeSuricata:
     def _receive(self, client: socket.socket, greeted: bool) -> dict[str, object]:
         data = client.recv(_LINE_MAX + 1)
         if len(data) > _LINE_MAX and not self._eight:
-            raise _CrashError
+            raise CrashError
         if not data.endswith(b"\n") or data.count(b"\n") != 1 or len(data) > _LINE_MAX:
             raise _HangUpError
         try:
@@ -278,6 +278,6 @@ def _add(dataset: FakeSet, value: bytes | None, extra: object) -> _Answer:
     if value is None:
         return _NOK, "failed to add data"
     if dataset.is_json and extra is None:
-        raise _CrashError
+        raise CrashError
     added = dataset.add(value, str(extra or ""))
     return _OK, "data added" if added else "data already in set"

@@ -20,7 +20,6 @@ from vedette.testing.socket_scripts import (
     Script,
 )
 
-
 PLAYED = [(s, v) for s in SCRIPTS for v in ("7.0.10", "8.0.7") if v == "8.0.7" or not s.only_8]
 
 
