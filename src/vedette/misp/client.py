@@ -197,9 +197,7 @@ class MispClient:
         if any(str(attribute.event_id) not in wanted for attribute in attributes):
             raise self._unexpected(path, "attributes of events that were not asked for")
         rows = len(attributes) + len(misfits)
-        count = answer.headers.get("X-Result-Count", "")
-        # rows may be fewer than the limit on a page that is not the last; the header tells
-        return Page(attributes, misfits, (int(count) if count.isdecimal() else rows) >= limit)
+        return Page(attributes, misfits, _is_more(answer.headers, rows, limit))
 
     def _ask(
         self, method: str, path: str, type_: type[_T], body: Mapping[str, object] | None = None
@@ -271,6 +269,17 @@ class MispClient:
             f"{self._url}{path} answered {what}",
             hint="Is a login page or a proxy in between, or MISP's debug mode on?",
         )
+
+
+def _is_more(headers: Mapping[str, str], rows: int, limit: int) -> bool:
+    """Whether another page follows: a page may be short and not the last, the header tells.
+
+    Beyond the end the header says 1, which is the limit if that is 1.
+    """
+    count = headers.get("X-Result-Count", "")
+    if not rows and headers.get("X-Skipped-Elements-Count", "0") == "0":
+        return False
+    return (int(count) if count.isdecimal() else rows) >= limit
 
 
 def _message(body: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 import structlog
 from msgspec import Struct
 
+from vedette.errors import SourceError
 from vedette.misp.client import MispClient, Page, ServerFailedError, read_key
 from vedette.misp.http import Connection, SlowError
 from vedette.misp.wire import Attribute, Event, IndexRow
@@ -203,11 +204,13 @@ class _Pull:
             yield from group.end(changed.version)
             return
         offset = 0
+        first = ""
         while True:
             limit = self._limit
             page = self._page([changed.id], offset=offset)
             if page is None:
                 continue
+            first = self._check_progress(page, first)
             yield from group.items(page.attributes, page.misfits)
             if not page.more:
                 break
@@ -232,6 +235,16 @@ class _Pull:
             self._limit = limit // 2
             log.warning("misp.page_halved", page_size=self._limit, reason=str(error))
             return None
+
+    def _check_progress(self, page: Page, last_first: str) -> str:
+        """Refuse a server that gives the same page again and again: it would never end."""
+        first = page.attributes[0].uuid or "" if page.attributes else ""
+        if first and first == last_first:
+            raise SourceError(
+                f"{self._source.url} gives the same page again",
+                hint="Something in between may answer from a cache.",
+            )
+        return first
 
     def _is_still(self, changed: _Changed) -> bool:
         """Whether an event read in several pages is what it was.
