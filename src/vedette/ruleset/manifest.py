@@ -31,6 +31,10 @@ class SetInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """The dataset's name in the rules and on the socket."""
+    dataset: str = ""
+    """Its row in the buffers table."""
+    role: str = ""
+    """Which set of the dataset (see :class:`vedette.ruleset.sets.SetSpec`)."""
     file: str
     type: str
     """:class:`vedette.buffers.DatasetType`, or ``values``: whole indicators, for the diff only."""
@@ -67,7 +71,7 @@ class RuleInfo(msgspec.Struct, frozen=True, kw_only=True):
     sid: int
     rev: int
     set: str
-    """The dataset, hash list or ``values`` set that the rule watches."""
+    """The dataset or hash list that the rule compares; ``""`` for networks in the rule itself."""
     buffer: str
     text: str
     """SHA-256 of the rule without its rev."""
