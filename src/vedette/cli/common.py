@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -13,11 +13,10 @@ from vedette.cli.output import Output
 from vedette.config import Settings, find_config, load
 from vedette.pipeline.hub import Hub
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def with_output(function: Callable[Concatenate[Output, P], R]) -> Callable[P, R]:
+def with_output(function: Callable[..., R]) -> Callable[..., R]:
     """Give a command ``--json`` and pass it an :class:`Output` as its first argument."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

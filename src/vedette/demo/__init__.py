@@ -14,7 +14,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from vedette.bundle import Manifest
 from vedette.config import TEMPLATE, load
 from vedette.demo import traffic
 from vedette.errors import ProofError, SensorError
@@ -25,6 +24,7 @@ from vedette.pipeline.delivering import push_current
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.pulling import pull
 from vedette.pipeline.watching import read_hits
+from vedette.ruleset.manifest import Manifest
 from vedette.sensor.push import Pushed
 from vedette.store import HitRecord, PullSummary
 from vedette.testing.engine import Engine, Live, find_engine

@@ -43,9 +43,9 @@ def greet(name: str) -> None:
         thread = threading.Thread(target=_hang_up, args=(server,))
         thread.start()
         context = ssl.create_default_context()
-        with socket.create_connection(server.getsockname(), timeout=_TIMEOUT_S) as client:
-            with suppress(OSError):
-                context.wrap_socket(client, server_hostname=name)
+        client = socket.create_connection(server.getsockname(), timeout=_TIMEOUT_S)
+        with client, suppress(OSError):
+            context.wrap_socket(client, server_hostname=name)
         thread.join()
 
 

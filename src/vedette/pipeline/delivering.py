@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from vedette.bundle import Generation, open_generation
+from vedette.bundle.generation import Generation, open_generation
 from vedette.config import parse_duration
 from vedette.errors import BundleError, SensorError, VedetteError
 from vedette.pipeline.hub import Hub

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vedette.errors import HeldError
@@ -205,6 +205,7 @@ GROUPS = st.dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=50)  # each example opens a database
 @given(states=st.lists(GROUPS, min_size=1, max_size=6))
 def test_after_any_sequence_of_pulls_the_entries_are_the_last_state(
     tmp_path_factory: pytest.TempPathFactory, states: list[dict[str, frozenset[str]]]

@@ -1,0 +1,154 @@
+"""``vedette bundle``: compile, look at, compare and switch generations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vedette.bundle.generation import history, open_generation, rollback, verify
+from vedette.cli.common import hub, with_output
+from vedette.cli.output import Output, moment, size
+from vedette.errors import BundleError
+from vedette.pipeline.building import build
+from vedette.pipeline.comparing import compare
+from vedette.ruleset.manifest import Manifest
+
+
+@click.group()
+def bundle() -> None:
+    """Build, show and compare generations."""
+
+
+@bundle.command("build")
+@click.option("--whole", is_flag=True, help="Read all indicators, not only the changes.")
+@with_output
+def build_command(out: Output, *, whole: bool) -> None:
+    """Compile the indicators in force and publish them, if anything changed."""
+    with hub() as opened, out.progress("building"):
+        result = build(opened, whole=whole)
+    manifest = result.manifest
+    if result.created:
+        out.good(f"published generation {manifest.generation}")
+    else:
+        out.good(f"nothing changed: generation {manifest.generation} stays")
+    _show_counts(out, manifest)
+    out.say("Next: vedette sensor push")
+    out.result({"created": result.created, "manifest": manifest})
+
+
+def _show_counts(out: Output, manifest: Manifest) -> None:
+    total = sum(manifest.counts.values())
+    out.say(
+        f"  {total:,} indicators: " + ", ".join(f"{n:,} {k}" for k, n in manifest.counts.items())
+    )
+    if manifest.pruned:
+        pruned = ", ".join(f"{n:,} {kind}" for kind, n in manifest.pruned.items())
+        out.say(f"  covered by a listed name above them, so not written twice: {pruned}")
+    for reason, n in manifest.unmatched.items():
+        out.warn(f"{n:,} not matched: {reason}")
+    for rules in manifest.rules:
+        out.say(f"  Suricata {rules.profile}: {len(rules.rules)} rules, {len(rules.sets)} datasets")
+
+
+@bundle.command()
+@click.argument("generation", type=int, required=False)
+@click.option("--rules", "profile", metavar="PROFILE", help="Print the rules of a profile.")
+@with_output
+def show(out: Output, generation: int | None, profile: str | None) -> None:
+    """Show a generation (default: the current one): datasets, sizes, rules, sources."""
+    with hub() as opened:
+        root = opened.settings.bundles
+        found = open_generation(root, generation)
+        others = [(g.number, moment(g.manifest.created_at)) for g in history(root)]
+    if found is None:
+        raise BundleError("nothing is published yet", hint="Run: vedette bundle build")
+    manifest = found.manifest
+    if profile:
+        text = (found.path / manifest.rules_for(profile).file).read_text(encoding="utf-8")
+        out.say(text.rstrip())
+        out.result({"generation": manifest.generation, "profile": profile, "rules": text})
+        return
+    parent = manifest.parent or "none"
+    out.say(
+        f"generation {manifest.generation}, built {moment(manifest.created_at)},"
+        f" parent {parent}, content {manifest.content_id[:12]}",
+        style="bold",
+    )
+    _show_counts(out, manifest)
+    out.table(
+        ("dataset", "type", "entries", "memcap", "hashsize", "file"),
+        [
+            (
+                info.name,
+                info.type,
+                info.entries,
+                size(info.memcap_bytes) if info.hashsize else "-",
+                info.hashsize or "-",
+                info.file,
+            )
+            for info in manifest.sets
+        ],
+    )
+    out.say("On disk: " + ", ".join(f"{number} ({when})" for number, when in others))
+    out.result({"manifest": manifest, "path": str(found.path), "on_disk": [n for n, _ in others]})
+
+
+@bundle.command()
+@click.argument("a", type=int)
+@click.argument("b", type=int)
+@click.option("--limit", default=50, show_default=True, help="Name at most so many each way.")
+@with_output
+def diff(out: Output, a: int, b: int, limit: int) -> None:
+    """Name the indicators that generation B has and A has not, and the other way, with why."""
+    with hub() as opened:
+        found = compare(opened, a, b)
+    for sign, changes in (("+", found.added), ("-", found.removed)):
+        out.say(f"{sign}{len(changes):,}", style="bold")
+        rows = [
+            (sign, change.key.type.value, change.key.value, change.source or "-", change.reason)
+            for change in changes[:limit]
+        ]
+        if rows:
+            out.table(("", "type", "indicator", "source", "why"), rows)
+        if len(changes) > limit:
+            out.say(f"  ... and {len(changes) - limit:,} more (--limit)")
+    document: dict[str, Any] = {"from": a, "to": b}
+    for name, changes in (("added", found.added), ("removed", found.removed)):
+        document[name] = [
+            {
+                "type": change.key.type.value,
+                "value": change.key.value,
+                "source": change.source,
+                "reason": change.reason,
+            }
+            for change in changes
+        ]
+    out.result(document)
+
+
+@bundle.command("rollback")
+@click.argument("generation", type=int)
+@with_output
+def rollback_command(out: Output, generation: int) -> None:
+    """Make an older generation the current one; sensors get it with the next push."""
+    with hub() as opened, opened.working(f"rolling back to {generation}"):
+        found = rollback(opened.settings.bundles, generation)
+    out.good(f"generation {found.number} is current until a build publishes new content")
+    out.say("Next: vedette sensor push")
+    out.result({"generation": found.number})
+
+
+@bundle.command("verify")
+@click.argument("generation", type=int, required=False)
+@with_output
+def verify_command(out: Output, generation: int | None) -> None:
+    """Check every file of a generation against its manifest."""
+    with hub() as opened:
+        found = open_generation(opened.settings.bundles, generation)
+    if found is None:
+        raise BundleError("nothing is published yet", hint="Run: vedette bundle build")
+    manifest = verify(found.path)
+    files = len(manifest.sets) + len(manifest.rules)
+    out.good(f"generation {manifest.generation}: all {files} files are what was published")
+    out.result({"generation": manifest.generation, "files": files})

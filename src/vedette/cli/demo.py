@@ -1,0 +1,69 @@
+"""``vedette demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vedette.cli.common import with_output
+from vedette.cli.hit import show_hits
+from vedette.cli.output import Output
+from vedette.demo import Story, count_of, tell
+
+
+@click.command()
+@click.option("--engine", default="", type=click.Choice(["", "7", "8"]), help="Suricata series.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Work here and keep everything, to look at it afterwards.",
+)
+@with_output
+def demo(out: Output, engine: str, directory: Path | None) -> None:
+    """Run the main job on this machine: a MISP feed, a real Suricata, an alert with its context."""
+    story = tell(directory, engine, lambda text: out.say(f"... {text}"))
+    _show(out, story)
+    out.result(story)
+
+
+def _show(out: Output, story: Story) -> None:
+    indicators, types = count_of(story.manifest)
+    rules = story.manifest.rules_for(story.pushed.proof.target)
+    proof = story.pushed.proof
+    rejected = sum(sum(pull.rejected.values()) for pull in story.pulls)
+    out.say("")
+    show_hits(out, story.hits)
+    out.say("")
+    out.say(f"What happened, in {story.seconds} s:", style="bold")
+    for pull in story.pulls:
+        out.good(
+            f"pulled {pull.source}: {pull.entries:,} entries from"
+            f" {pull.groups.get('fetched', 0):,} MISP events"
+        )
+    out.good(
+        f"{indicators:,} indicators of {types} types; {rejected:,} values rejected, each with"
+        " its reason"
+    )
+    out.good(
+        f"compiled to {len(rules.sets)} datasets and {len(rules.rules)} rules: one per buffer,"
+        " not one per indicator"
+    )
+    out.good(
+        f"pushed to a running Suricata {story.engine}: {story.pushed.how}, in force and"
+        f" proved {story.pushed.live_s:.1f} s later"
+    )
+    out.good(f"proof: {len(proof.checks)} questions to the engine, all answered as they must be")
+    events = {(c["source"], c["info"]) for hit in story.hits for c in hit.contexts}
+    out.good(
+        f"an infected client was seen: {len(story.hits)} hits of {len(events)} MISP events,"
+        " with tags and TLP"
+    )
+    out.say("")
+    out.say("Next, with your own MISP:", style="bold")
+    out.say("  vedette init && vedette source add misp https://your-misp --key-file FILE")
+    out.say(
+        "  vedette sensor add NAME --socket /run/suricata-command.socket --rules"
+        " /var/lib/vedette-rules --eve /var/log/suricata/eve.json"
+    )
+    out.say("  vedette sensor doctor NAME; vedette run")

@@ -1,0 +1,97 @@
+"""Compile what is in force and publish it as the next generation, if anything changed."""
+
+from __future__ import annotations
+
+import structlog
+
+from vedette.bundle.builder import Builder, BuildResult
+from vedette.bundle.generation import forget, latest
+from vedette.pipeline.hub import Hub
+from vedette.ruleset.engine import Target
+from vedette.ruleset.manifest import SourceState
+from vedette.store import GenerationRecord, SensorRecord
+
+log = structlog.get_logger(__name__)
+
+
+def build(hub: Hub, *, whole: bool = False) -> BuildResult:
+    """Publish the indicators in force.
+
+    Args:
+        hub: The open state directory.
+        whole: Read all indicators even where the changes since the last generation are known.
+
+    Raises:
+        BundleError: It cannot be written; the last generation stays in force.
+        BusyError: Another Vedette is working.
+    """
+    settings, store = hub.settings, hub.store
+    with hub.working("building a bundle"):
+        newest = latest(settings.bundles)
+        record = store.fleet.generation(newest.number) if newest else None
+        known = record is not None and newest is not None
+        # A restored database or bundle directory does not know how far the other reaches.
+        known = known and record.content_id == newest.manifest.content_id
+        seq = store.entries.last_change()
+        changed = None
+        if known and record and not whole:
+            changed = store.entries.changed_since(record.change_seq)
+        builder = Builder(
+            root=settings.bundles,
+            targets=targets(hub),
+            prefix=settings.bundle.prefix,
+            sid_base=settings.bundle.sid_base,
+        )
+        result = builder.build(
+            store.entries,
+            _states(hub),
+            changed=changed,
+            base=newest.number if newest else None,
+        )
+        manifest = result.manifest
+        store.fleet.add_generation(
+            GenerationRecord(
+                number=manifest.generation,
+                content_id=manifest.content_id,
+                parent=manifest.parent,
+                created_at=manifest.created_at,
+                change_seq=seq,
+            )
+        )
+        dropped = forget(settings.bundles, settings.bundle.keep)
+    log.info(
+        "bundle.built" if result.created else "bundle.unchanged",
+        generation=manifest.generation,
+        indicators=sum(manifest.counts.values()),
+        dropped=dropped,
+    )
+    return result
+
+
+def targets(hub: Hub) -> tuple[Target, ...]:
+    """What to compile for: the profiles of vedette.toml, and whatever the sensors need."""
+    wanted = {Target(profile) for profile in hub.settings.bundle.profiles}
+    for record in hub.store.fleet.sensors():
+        wanted |= _targets_of(record)
+    return tuple(sorted(wanted))
+
+
+def _targets_of(record: SensorRecord) -> set[Target]:
+    """The target a sensor was last proved with; before that, all that it may turn out to be."""
+    if record.proof and not record.settings.get("context"):
+        return {Target.parse(record.proof["target"])}
+    if record.settings.get("context"):
+        return {Target.parse("8.0+context"), Target.parse("8.0.7+context")}
+    return set()
+
+
+def _states(hub: Hub) -> list[SourceState]:
+    return [
+        SourceState(
+            name=record.name,
+            kind=record.kind,
+            pulled_at=record.last_good_at,
+            indicators=record.entries,
+        )
+        for record in hub.store.sources()
+    ]

@@ -1,0 +1,58 @@
+"""What one generation has and another has not, with the reason where the store knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from vedette.bundle.diff import diff
+from vedette.bundle.generation import Generation, open_generation
+from vedette.errors import BundleError
+from vedette.model import Change, Key
+from vedette.pipeline.hub import Hub
+
+_UNKNOWN = "not recorded"
+
+
+class Comparison(NamedTuple):
+    """Indicators that came and went, each with its source and reason."""
+
+    added: list[Change]
+    removed: list[Change]
+
+
+def compare(hub: Hub, a: int, b: int) -> Comparison:
+    """Compare two generations.
+
+    Raises:
+        BundleError: One of them is not on disk any more, or is damaged.
+    """
+    found = diff(_open(hub, a), _open(hub, b))
+    since, until = sorted((_reach(hub, a), _reach(hub, b)))
+    return Comparison(
+        _explained(hub, found.added, since, until, added=True),
+        _explained(hub, found.removed, since, until, added=False),
+    )
+
+
+def _open(hub: Hub, number: int) -> Generation:
+    generation = open_generation(hub.settings.bundles, number)
+    if generation is None:
+        raise BundleError("nothing is published yet", hint="Run: vedette bundle build")
+    return generation
+
+
+def _reach(hub: Hub, number: int) -> int:
+    record = hub.store.fleet.generation(number)
+    return record.change_seq if record else 0
+
+
+def _explained(
+    hub: Hub, keys: Iterable[Key], since: int, until: int, *, added: bool
+) -> list[Change]:
+    wanted = list(keys)
+    reasons = hub.store.entries.reasons(wanted, since, until)
+    return [
+        reasons.get(key) or Change(added=added, key=key, source="", reason=_UNKNOWN)
+        for key in wanted
+    ]

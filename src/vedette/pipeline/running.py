@@ -1,0 +1,175 @@
+"""All of it, forever: pull on intervals, build, push, prove again, read hits.
+
+One thread works (pull, build, push), one proves, and one reads each sensor's eve.json; a slow
+source therefore never delays a hit or the news that a sensor lost its generation.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import ParamSpec
+
+import structlog
+
+from vedette.config import Settings, parse_duration
+from vedette.errors import BusyError, SensorError, VedetteError
+from vedette.pipeline.building import build
+from vedette.pipeline.delivering import is_behind, prove_current, push_current, sensors
+from vedette.pipeline.hub import Hub
+from vedette.pipeline.lock import exclusive
+from vedette.pipeline.pulling import pull
+from vedette.pipeline.watching import read_hits, watch
+
+log = structlog.get_logger(__name__)
+P = ParamSpec("P")
+
+_TICK_S = 0.5
+_RETRY_S = 60.0
+
+
+class Runner:
+    """What ``vedette run`` does. :meth:`run` returns when ``stop`` is set."""
+
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._due: dict[str, float] = {}
+        self._watched: dict[str, threading.Thread] = {}
+        self._rhythm_s = parse_duration(settings.run.prove_every)
+        self._poll_s = parse_duration(settings.run.eve_poll)
+
+    def run(self) -> None:
+        """Work until stopped.
+
+        Raises:
+            BusyError: Another ``vedette run`` works on this state directory.
+            StoreError: The state directory cannot be used.
+        """
+        with (
+            Hub(self._settings) as hub,
+            exclusive(hub.lock_file("run"), "vedette run"),
+        ):
+            log.info("run.started", state=str(self._settings.state_dir))
+            prover = threading.Thread(target=self._prove_forever, name="prover")
+            prover.start()
+            try:
+                while not self._stop.is_set():
+                    self._start_watchers(hub)
+                    self._work(hub)
+                    self._stop.wait(_TICK_S)
+            finally:
+                self._stop.set()
+                prover.join()
+                for thread in self._watched.values():
+                    thread.join()
+            log.info("run.stopped")
+
+    # -- work: pull, build, push ------------------------------------------------------------
+
+    def _work(self, hub: Hub) -> None:
+        now = time.monotonic()
+        records = hub.store.sources()
+        due = [record for record in records if self._due.get(record.name, 0.0) <= now]
+        for record in due:
+            good = _attempt("pull", pull, hub, record.name)
+            wait_s = record.interval_s if good else min(record.interval_s, _RETRY_S)
+            self._due[record.name] = time.monotonic() + wait_s
+            if self._stop.is_set():
+                return
+        if due:
+            _attempt("build", build, hub)
+        self._push_behind(hub)
+
+    def _push_behind(self, hub: Hub) -> None:
+        for sensor in sensors(hub):
+            if self._stop.is_set() or self._due.get(f"push {sensor.name}", 0.0) > time.monotonic():
+                continue
+            if is_behind(hub, sensor):
+                good = _attempt("push", push_current, hub, sensor.name)
+                if not good:
+                    self._due[f"push {sensor.name}"] = time.monotonic() + self._rhythm_s
+
+    # -- prove ------------------------------------------------------------------------------
+
+    def _prove_forever(self) -> None:
+        with Hub(self._settings) as hub:
+            while not self._stop.wait(self._rhythm_s):
+                for sensor in sensors(hub):
+                    _attempt("prove", self._prove, hub, sensor.name)
+
+    def _prove(self, hub: Hub, name: str) -> None:
+        """Prove; what is red is repaired by another push, which proves again."""
+        try:
+            proof = prove_current(hub, name)
+        except SensorError as error:
+            log.warning("sensor.unproved", sensor=name, error=str(error), hint=error.hint)
+            return
+        if proof.ok:
+            return
+        failed = [check.name for check in proof.failed]
+        log.warning("sensor.drifted", sensor=name, generation=proof.generation, failed=failed)
+        pushed = push_current(hub, name)
+        log.info("sensor.repaired", sensor=name, how=pushed.how, ok=pushed.proof.ok)
+
+    # -- hits -------------------------------------------------------------------------------
+
+    def _start_watchers(self, hub: Hub) -> None:
+        for sensor in sensors(hub):
+            thread = self._watched.get(sensor.name)
+            if sensor.eve and (thread is None or not thread.is_alive()):
+                thread = threading.Thread(
+                    target=self._watch, args=(sensor.name,), name=f"eve-{sensor.name}"
+                )
+                self._watched[sensor.name] = thread
+                thread.start()
+
+    def _watch(self, name: str) -> None:
+        with Hub(self._settings) as hub:
+            while not self._stop.is_set():
+                if not _attempt("watch", watch, hub, name, self._stop, self._poll_s):
+                    self._stop.wait(self._rhythm_s)
+
+
+def run_once(settings: Settings) -> bool:
+    """Pull, build, push, prove and read hits once, for a timer of the operator's own.
+
+    Returns:
+        Whether everything succeeded; what did not is logged.
+    """
+    with Hub(settings) as hub, exclusive(hub.lock_file("run"), "vedette run --once"):
+        good = True
+        for record in hub.store.sources():
+            good &= _attempt("pull", pull, hub, record.name)
+        good &= _attempt("build", build, hub)
+        for sensor in sensors(hub):
+            good &= _attempt("push", _push_proved, hub, sensor.name)
+            if sensor.eve:
+                good &= _attempt("read", read_hits, hub, sensor.name)
+        return good
+
+
+def _push_proved(hub: Hub, name: str) -> None:
+    pushed = push_current(hub, name)
+    if not pushed.proof.ok:
+        failed = ", ".join(check.name for check in pushed.proof.failed)
+        raise SensorError(f"sensor '{name}' does not hold generation {pushed.generation}: {failed}")
+
+
+def _attempt(job: str, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Do one job; whatever it raises is logged and must not end the others."""
+    try:
+        work(*args, **kwargs)
+    except BusyError as error:
+        log.info("job.postponed", job=job, error=str(error))
+        return False
+    except VedetteError as error:
+        log.error(  # noqa: TRY400 - the text and the hint say it all
+            "job.failed", job=job, error=str(error), hint=error.hint
+        )
+        return False
+    except Exception:
+        log.exception("job.crashed", job=job)
+        return False
+    return True
