@@ -93,6 +93,8 @@ def test_every_writing_of_a_mail_address_becomes_its_one_spelling(text: str, add
         ("@b.example", Reason.NOT_EMAIL),
         ("a b@c.example", Reason.NOT_EMAIL),
         ("a@localhost", Reason.SINGLE_LABEL),
+        ("a\ufffd@b.example", Reason.MISDECODED),
+        ("cafÃ©@b.example", Reason.MISDECODED),
         ("a@b.example, c@d.example", Reason.SEVERAL),
         ("a@b.example;c@d.example", Reason.SEVERAL),
     ],

@@ -223,6 +223,7 @@ def test_a_zeek_header_without_indicators_costs_only_its_rows() -> None:
         ),
         (f"x,{JA3}", (T.JA3, JA3, "")),
         ("a,b", Refused("a,b", "row without its fields")),
+        (f"\n{JA3}", (T.JA3, JA3, "")),
     ],
 )
 def test_sslbl_files_are_told_apart_by_their_header_or_their_cells(text: str, row: Row) -> None:
