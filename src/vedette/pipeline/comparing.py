@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from vedette.bundle.diff import diff
@@ -27,11 +26,14 @@ def compare(hub: Hub, a: int, b: int) -> Comparison:
     Raises:
         BundleError: One of them is not on disk any more, or is damaged.
     """
-    found = diff(_open(hub, a), _open(hub, b))
+    added: list[Key] = []
+    removed: list[Key] = []
+    for item in diff(_open(hub, a), _open(hub, b)):
+        (added if item.added else removed).append(item.key)
     since, until = sorted((_reach(hub, a), _reach(hub, b)))
     return Comparison(
-        _explained(hub, found.added, since, until, added=True),
-        _explained(hub, found.removed, since, until, added=False),
+        _explained(hub, added, since, until, added=True),
+        _explained(hub, removed, since, until, added=False),
     )
 
 
@@ -47,12 +49,8 @@ def _reach(hub: Hub, number: int) -> int:
     return record.change_seq if record else 0
 
 
-def _explained(
-    hub: Hub, keys: Iterable[Key], since: int, until: int, *, added: bool
-) -> list[Change]:
-    wanted = list(keys)
-    reasons = hub.store.entries.reasons(wanted, since, until)
+def _explained(hub: Hub, keys: list[Key], since: int, until: int, *, added: bool) -> list[Change]:
+    reasons = hub.store.entries.reasons(keys, since, until)
     return [
-        reasons.get(key) or Change(added=added, key=key, source="", reason=_UNKNOWN)
-        for key in wanted
+        reasons.get(key) or Change(added=added, key=key, source="", reason=_UNKNOWN) for key in keys
     ]
