@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -57,9 +57,9 @@ def is_content(line: str) -> bool:
     return bool(text) and not text.startswith(("#", ";", "!", "//"))
 
 
-def share(lines: Iterable[str], matches: object) -> float:
-    """Return which share of the content lines a compiled pattern's method matches."""
+def share(lines: Iterable[str], matches: Callable[[str], object]) -> float:
+    """Return which share of the content lines a pattern matches."""
     content = [line.strip() for line in lines if is_content(line)]
-    if not content or not callable(matches):
+    if not content:
         return 0.0
     return sum(matches(line) is not None for line in content) / len(content)
