@@ -6,6 +6,7 @@ how to change and to take away that input.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from vedette.errors import SourceError, UsageError
 from vedette.model import Broken, Fetched, Indicator, Item, Rejected, Unchanged
 from vedette.sources import BUILTIN, build
 from vedette.sources.base import Source
+from vedette.testing.fake_misp import FakeMisp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Example:
     """Adds ``added.example`` to the input."""
     remove: Callable[[], None]
     """Takes the input away."""
+    close: Callable[[], None] = lambda: None
+    """Called at the end, whatever happened."""
 
 
 def plain_list(directory: Path) -> Example:
@@ -42,12 +46,68 @@ def plain_list(directory: Path) -> Example:
     return Example(source=build("list", settings), change=change, remove=path.unlink)
 
 
-EXAMPLES: dict[str, Callable[[Path], Example]] = {"list": plain_list}
+ATTRIBUTES = [
+    {"type": "domain", "value": value, "uuid": f"00000000-0000-4000-8000-00000000000{number}"}
+    for number, value in enumerate(["evil.example", "no name at all", "198.51.100.7"])
+]
+LAST = {"type": "domain", "value": "last.example"}
+ADDED = {"type": "domain", "value": "added.example"}
+
+
+def misp_feed(directory: Path) -> Example:
+    uuid = "aaaaaaaa-0000-4000-8000-000000000000"
+    manifest, path = directory / "manifest.json", directory / f"{uuid}.json"
+
+    def write(timestamp: str, *attributes: dict[str, str]) -> None:
+        event = {"uuid": uuid, "info": "example", "Attribute": [*ATTRIBUTES, *attributes]}
+        path.write_text(json.dumps({"Event": event}))
+        manifest.write_text(json.dumps({uuid: {"timestamp": timestamp}}))
+
+    def remove() -> None:
+        path.unlink()
+        manifest.unlink()
+
+    write("1", LAST)
+    return Example(
+        source=build("misp-feed", {"name": "example", "location": str(directory)}),
+        change=lambda: write("2", LAST, ADDED),
+        remove=remove,
+    )
+
+
+def misp(directory: Path) -> Example:
+    times = iter(range(1_700_000_000, 1_800_000_000))
+    server = FakeMisp(clock=lambda: next(times))
+    server.start()
+    key_file = directory / "misp.key"
+    key_file.write_text(server.read_only_key)
+    key_file.chmod(0o600)
+    data = {"info": "example", "published": True, "Attribute": [*ATTRIBUTES, LAST]}
+    event = server.state.add_event(data)
+    server.state.add_event({"info": "another", "published": True, "Attribute": [LAST]})
+
+    def change() -> None:
+        server.state.add_attribute(event, ADDED)
+        server.state.publish(event)
+
+    settings = {"name": "example", "url": server.url, "key_file": str(key_file), "retries": 1}
+    return Example(
+        source=build("misp", settings), change=change, remove=server.stop, close=server.stop
+    )
+
+
+EXAMPLES: dict[str, Callable[[Path], Example]] = {
+    "list": plain_list,
+    "misp": misp,
+    "misp-feed": misp_feed,
+}
 
 
 @pytest.fixture(params=sorted(EXAMPLES))
-def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
-    return EXAMPLES[request.param](tmp_path)
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Example]:
+    made: Example = EXAMPLES[request.param](tmp_path)
+    yield made
+    made.close()
 
 
 def versions(items: list[Item]) -> dict[str, str]:
