@@ -28,7 +28,7 @@ _PATTERN = re.compile(r"[\[\](){}^$\\]").search
 _SEPARATOR = re.compile(r"[\s,;|]").search
 _MISDECODED_BOM = ("ï»¿", "Ôªø", "ôªø", "þÿ", "∩╗┐")
 _JOINERS = "\u200c\u200d"
-_SYMBOL_CATEGORIES = frozenset({"So", "Sk", "Nd", "Nl", "No", "Mn", "Mc", "Me"})
+_SYMBOLS = frozenset({"So", "Sk"})
 
 
 def canonical_name(text: str) -> str:
@@ -113,8 +113,8 @@ def _ace(label: str) -> str:
 def _is_possible(character: str) -> bool:
     category = unicodedata.category(character)
     return (
-        category.startswith("L")
-        or category in _SYMBOL_CATEGORIES
+        category[0] in "LMN"  # letters, marks, numbers
+        or category in _SYMBOLS
         or character in _JOINERS
         or character in "_-"
     )

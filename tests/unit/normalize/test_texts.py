@@ -150,7 +150,7 @@ def test_a_folder_or_a_pattern_is_no_file_name(text: str) -> None:
         ("a\x00b", Reason.CONTROL),
         ("a\u2028b", Reason.CONTROL),
         ("a" * 5000, Reason.TOO_LONG),
-        ("caf\ufffd", Reason.MISDECODED),
+        ("a\ufffd", Reason.MISDECODED),
         ("cafÃ©", Reason.MISDECODED),
     ],
 )

@@ -43,14 +43,14 @@ def test_settings_become_a_source() -> None:
 
 
 def test_a_misspelt_setting_is_answered_with_the_right_one() -> None:
-    with pytest.raises(UsageError, match="no setting 'colum'") as failed:
-        build("list", {"name": "x", "location": "/x", "type": "ip-dst", "colum": "2"})
+    with pytest.raises(UsageError, match="no setting 'kolumn'") as failed:
+        build("list", {"name": "x", "location": "/x", "type": "ip-dst", "kolumn": "2"})
     assert "'column'" in failed.value.hint
 
 
 def test_a_kind_that_does_not_exist_is_answered_with_those_that_do() -> None:
-    with pytest.raises(UsageError, match="no kind of source 'lsit'") as failed:
-        find("lsit")
+    with pytest.raises(UsageError, match="no kind of source 'lists'") as failed:
+        find("lists")
     assert "list, misp, misp-feed" in failed.value.hint
 
 
