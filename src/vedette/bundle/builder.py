@@ -40,7 +40,7 @@ from vedette.ruleset.rules import Ruleset, revise
 from vedette.ruleset.sets import GENERATION, SetSpec, generation_entry
 from vedette.ruleset.tally import Indicators, Tally
 
-CHANGES_MAX = 50_000
+CHANGES_MAX = 20_000
 """More changed keys than this are not worth a delta."""
 
 _WHOLE_TYPES = frozenset(
@@ -210,11 +210,12 @@ class Builder:
         by_type: dict[IndicatorType, list[str]] = {}
         for key in changed:
             by_type.setdefault(key.type, []).append(key.value)
-        edits = edit_names([k for k in changed if k.type in NAMES], indicators, forms, tally)
+        specs = previous.specs()
+        names = [key for key in changed if key.type in NAMES]
+        edits = edit_names(names, indicators, forms, specs, tally) if names else {}
         whole = by_type.keys() & _WHOLE_TYPES
         for kind in by_type.keys() - whole - set(NAMES):
             edits.update(edit_strings(kind, by_type[kind], indicators))
-        specs = previous.specs()
         for spec in {**specs, **edits}:
             if spec.context or spec.indicator_type in whole:
                 continue

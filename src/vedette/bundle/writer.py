@@ -81,6 +81,8 @@ class SetWriter:
         """Write a set as its last state with edits; an empty one is not written."""
         info = self.before(spec)
         old = self._content(spec, info) if info else b""
+        if not old:
+            edits = [edit for edit in edits if edit.data]
         spliced = splice(spec, old, edits)
         if spliced is None:
             if info:

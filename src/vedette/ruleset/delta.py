@@ -16,12 +16,12 @@ from vedette.normalize import ancestors
 from vedette.ruleset.compiler import encode_keys
 from vedette.ruleset.lines import encode, long_digest, name_key, order, value_bytes
 from vedette.ruleset.names import DOTTED, HOSTNAMES, compile_names, prune
-from vedette.ruleset.sets import LABELS_MAX, SetSpec
+from vedette.ruleset.sets import SetSpec
 from vedette.ruleset.strings import is_long
 from vedette.ruleset.tally import Indicators, Tally
 
 _DOMAIN, _HOSTNAME = IndicatorType.DOMAIN, IndicatorType.HOSTNAME
-_STEPS = 4  # lines looked at one by one before the end of a region is searched
+_FIRST_STEP = 32  # bytes; a little more than a line
 
 
 class Edit(NamedTuple):
@@ -67,7 +67,11 @@ class _Region(NamedTuple):
 
 
 def edit_names(
-    changed: Collection[Key], indicators: Indicators, forms: Collection[str], tally: Tally
+    changed: Collection[Key],
+    indicators: Indicators,
+    forms: Collection[str],
+    existing: Collection[SetSpec],
+    tally: Tally,
 ) -> dict[SetSpec, list[Edit]]:
     """Return the edits of all sets of names, sorted by place.
 
@@ -75,6 +79,7 @@ def edit_names(
         changed: Domains and hostnames that came or went, or may have.
         indicators: The state now.
         forms: As for :func:`vedette.ruleset.names.compile_names`.
+        existing: The sets of the last state.
         tally: Counts as there.
     """
     tops = _topmost(key.value for key in changed if key.type is _DOMAIN)
@@ -87,9 +92,15 @@ def edit_names(
     listed = indicators.listed(_asked(tops, hostnames))
     regions = [_Region(top, _region(top, listed, indicators, forms, tally)) for top in tops]
     edits: defaultdict[SetSpec, list[Edit]] = defaultdict(list)
-    for region in regions:
-        for spec in _specs(region.name, forms):
-            edits[spec].append(_region_edit(region, spec))
+    touched = {HOSTNAMES, *(s for s in existing if s == DOTTED or s.labels)}
+    touched.update(*(region.data for region in regions))
+    for spec in touched:
+        if not spec.context:
+            edits[spec] = [
+                _region_edit(region, spec)
+                for region in regions
+                if not spec.labels or spec.labels > region.name.count(".")
+            ]
     for name in hostnames:
         covered = any(Key(_DOMAIN, above) in listed for above in (name, *ancestors(name)))
         present = Key(_HOSTNAME, name) in listed and not covered
@@ -126,8 +137,8 @@ def splice(spec: SetSpec, old: bytes, edits: Iterable[Edit]) -> Spliced | None:
     pieces: list[Piece] = []
     entries = size = at = 0
     for low, high, data in edits:
-        at = _find(old, low, at, len(old), key_of)
-        end = _end(old, high, at, key_of)
+        at = _find(old, low, at, key_of)
+        end = _find(old, high, at, key_of)
         if (gone := old[at:end]) != data:
             pieces.append(Piece(at, end, data))
             entries += data.count(b"\n") - gone.count(b"\n")
@@ -179,16 +190,6 @@ def _region(
     return data
 
 
-def _specs(name: str, forms: Collection[str]) -> Iterator[SetSpec]:
-    """Yield the sets that can hold a name or one below it."""
-    yield HOSTNAMES
-    if "dotted" in forms:
-        yield DOTTED
-    if "labels" in forms:
-        for labels in range(name.count(".") + 1, LABELS_MAX + 1):
-            yield SetSpec("domain", f"l{labels}")
-
-
 def _region_edit(region: _Region, spec: SetSpec) -> Edit:
     key = name_key(region.name)
     return Edit(key, key + b'"', region.data.get(spec, b""))  # the character after "!"
@@ -202,12 +203,22 @@ def _key(spec: SetSpec, value: str) -> bytes:
     return order(spec)(encode(spec, [value]).data)
 
 
-def _find(data: bytes, key: bytes, low: int, high: int, key_of: Callable[[bytes], bytes]) -> int:
-    """Return where the first line with a key of at least ``key`` begins, by bisection."""
+def _find(data: bytes, key: bytes, at: int, key_of: Callable[[bytes], bytes]) -> int:
+    """Return where the first line from ``at`` on with a key of at least ``key`` begins.
+
+    Edits are sorted, so the place is looked for from the last one on, in doubling steps, and then
+    by bisection.
+    """
+    low, high, step = at, len(data), _FIRST_STEP
+    while low + step < high:
+        start, end = _line_at(data, low + step, low, high)
+        if key_of(data[start:end]) >= key:
+            high = start
+            break
+        low = end
+        step *= 2
     while low < high:
-        middle = (low + high) // 2
-        start = data.rfind(b"\n", low, middle) + 1 or low
-        end = data.find(b"\n", middle, high) + 1
+        start, end = _line_at(data, (low + high) // 2, low, high)
         if key_of(data[start:end]) < key:
             low = end
         else:
@@ -215,11 +226,6 @@ def _find(data: bytes, key: bytes, low: int, high: int, key_of: Callable[[bytes]
     return low
 
 
-def _end(data: bytes, key: bytes, at: int, key_of: Callable[[bytes], bytes]) -> int:
-    """Like :func:`_find`, for a key that is near in most cases."""
-    for _ in range(_STEPS):
-        end = data.find(b"\n", at) + 1
-        if not end or key_of(data[at:end]) >= key:
-            return at
-        at = end
-    return _find(data, key, at, len(data), key_of)
+def _line_at(data: bytes, place: int, low: int, high: int) -> tuple[int, int]:
+    """Return where the line around a place begins and ends."""
+    return data.rfind(b"\n", low, place) + 1 or low, data.find(b"\n", place, high) + 1
