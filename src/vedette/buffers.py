@@ -85,7 +85,10 @@ class Buffer:
     since: tuple[int, int, int] = (7, 0, 0)
     """First engine version that knows the keyword."""
     eve: tuple[str, ...] = ()
-    """Where the value stands in EVE (alert or protocol event), any version, ``[]`` for lists."""
+    """Where the value stands in EVE (alert or protocol event), any version.
+
+    Dotted; ``[]`` for each item of a list, ``[name]`` for the header of that name.
+    """
     needs: str = ""
     """The setting in suricata.yaml without which it stays silent, or ``""``."""
     note: str = ""
@@ -127,6 +130,10 @@ _DNS_RESPONSE_EVE = (
     "dns.additionals[].rrname",
     "dns.queries[].rrname",
 )
+_HOST_EVE = ("http.hostname", "http.request_headers[:authority]", "http.request_headers[host]")
+"""The headers are HTTP/2 on 7.0, which has no ``hostname`` there."""
+_CERTIFICATES_EVE = ("tls.certificate", "tls.chain[]")
+"""Only with ``custom: [certificate, chain]`` in the tls output of EVE."""
 _BASENAME = 'pcrexform:"([^\\/\\\\]+)$";'
 _ADDRESS = 'pcrexform:"([^<\\s]+@[^>\\s]+)"; to_lowercase;'
 
@@ -147,7 +154,7 @@ def _names(first: int) -> tuple[Buffer, ...]:
             name="http.host",
             protocol="http",
             inspect="http.host;",
-            eve=("http.hostname",),
+            eve=_HOST_EVE,
             note="already lower case and without port in the engine",
         ),
         Buffer(
@@ -240,7 +247,13 @@ def _file_hash(sid: int, kind: DatasetType) -> tuple[Dataset, ...]:
 
 def _tls_hash(sid: int, name: str, protocol: str, eve: str, flow: str, needs: str = "") -> Buffer:
     return Buffer(
-        sid=sid, name=name, protocol=protocol, inspect=f"{name};", flow=flow, eve=(eve,), needs=needs
+        sid=sid,
+        name=name,
+        protocol=protocol,
+        inspect=f"{name};",
+        flow=flow,
+        eve=(eve,),
+        needs=needs,
     )
 
 
@@ -283,9 +296,7 @@ _ROWS: tuple[Row, ...] = (
         type=T.IP_DST,
         misp=("ip-dst", "domain|ip#2"),
         datasets=(
-            Dataset(
-                name="ip-dst", type=DatasetType.IP, buffers=(_ip(21, "ip.dst", "dest_ip"),)
-            ),
+            Dataset(name="ip-dst", type=DatasetType.IP, buffers=(_ip(21, "ip.dst", "dest_ip"),)),
         ),
     ),
     Row(
@@ -333,7 +344,7 @@ _ROWS: tuple[Row, ...] = (
                         protocol="http",
                         inspect="http.host;",
                         after="flowbits:set,vedette.url-host; noalert;",
-                        eve=("http.hostname",),
+                        eve=_HOST_EVE,
                         note="marks the flow for the path rule; never alerts itself",
                     ),
                 ),
@@ -378,7 +389,9 @@ _ROWS: tuple[Row, ...] = (
     Row(
         type=T.COOKIE,
         misp=("cookie",),
-        datasets=_string("cookie", _http(37, "http.cookie", ("http.cookie",))),
+        datasets=_string(
+            "cookie", _http(37, "http.cookie", ("http.cookie", "http.request_headers[cookie]"))
+        ),
     ),
     Row(
         type=T.REFERER,
@@ -388,7 +401,10 @@ _ROWS: tuple[Row, ...] = (
     Row(
         type=T.HTTP_SERVER,
         misp=(),
-        datasets=_string("http-server", _http(39, "http.server", ("http.server",), "to_client")),
+        datasets=_string(
+            "http-server",
+            _http(39, "http.server", ("http.server", "http.response_headers[server]"), "to_client"),
+        ),
     ),
     Row(
         type=T.MD5,
@@ -482,8 +498,8 @@ _ROWS: tuple[Row, ...] = (
                         protocol="tls",
                         inspect="tls.certs; to_sha256;",
                         flow=_EST_C,
-                        eve=(),
-                        note="EVE has no SHA-256 of certificates: the hit carries SNI and subject",
+                        eve=_CERTIFICATES_EVE,
+                        note="hashed from the certificate; without it the hit has SNI and subject",
                     ),
                 ),
             ),
@@ -503,8 +519,8 @@ _ROWS: tuple[Row, ...] = (
                         protocol="tls",
                         inspect="tls.certs; to_md5;",
                         flow=_EST_C,
-                        eve=(),
-                        note="EVE has no MD5 of certificates: the hit carries SNI and subject",
+                        eve=_CERTIFICATES_EVE,
+                        note="hashed from the certificate; without it the hit has SNI and subject",
                     ),
                 ),
             ),

@@ -1,0 +1,102 @@
+"""Hits, grouped as the inbox groups them: by indicator, observed value, buffer, client, origin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from vedette.eve.extract import Event
+from vedette.hits.candidates import plain_address
+from vedette.hits.places import Place
+from vedette.model import Entry, Hit, Key
+
+_TEXT_MAX = 300
+
+
+class Meant(NamedTuple):
+    """An indicator that an event is about."""
+
+    key: Key
+    """Its value is empty where it could not be identified."""
+    text: str
+    """As the network showed it."""
+    entries: list[Entry]
+
+
+class Joined(NamedTuple):
+    """A hit and what the sources say about its indicator."""
+
+    hit: Hit
+    entries: list[Entry]
+
+
+class Findings(NamedTuple):
+    """What a block of lines said."""
+
+    hits: list[Joined]
+    """One for each indicator, observed value, buffer, client and origin."""
+    counts: Counter[str]
+    """Alerts by what became of them: ``hit``; ``unlisted`` and ``unresolved`` (hits whose key has
+    no value); ``unconfirmed`` (no hit); ``canary``, ``foreign``, ``unknown_sid``; and what was no
+    event at all."""
+    canaries: dict[str, datetime]
+    """Canary names that were asked for on the network, and when last."""
+    held: tuple[str, ...]
+    """Alerts that wait for the event with their value; they belong into the bookmark."""
+
+
+class Fold:
+    """Groups hits as they come."""
+
+    def __init__(self, sensor: str) -> None:
+        """Begin with none."""
+        self._sensor = sensor
+        self._joined: dict[tuple[str, ...], Joined] = {}
+        self.counts: Counter[str] = Counter()
+        self.canaries: dict[str, datetime] = {}
+
+    def add(self, event: Event, place: Place, meant: list[Meant], origin: str) -> None:
+        """Count one event for each indicator that it is about."""
+        at = moment(event)
+        client, server = (_spelt(end) for end in (event.ends.src_ip, event.ends.dest_ip))
+        for key, text, entries in meant:
+            shown = text[:_TEXT_MAX]
+            group = (*key, shown, place.buffer.name, client, origin)
+            if (before := self._joined.get(group)) is None:
+                hit = Hit(
+                    key=key,
+                    observed=shown,
+                    buffer=place.buffer.name,
+                    sensor=self._sensor,
+                    client=client,
+                    server=server,
+                    origin=origin,
+                    first_seen=at,
+                    last_seen=at,
+                    count=1,
+                )
+            else:
+                hit = replace(
+                    before.hit,
+                    first_seen=min(before.hit.first_seen, at),
+                    last_seen=max(before.hit.last_seen, at),
+                    server=server,
+                    count=before.hit.count + 1,
+                )
+            self._joined[group] = Joined(hit, entries)
+
+    def findings(self, held: tuple[str, ...]) -> Findings:
+        """Return all of it."""
+        return Findings(list(self._joined.values()), self.counts, self.canaries, held)
+
+
+def moment(event: Event) -> datetime:
+    """Return when an event happened; now, if it does not say."""
+    return event.at or datetime.now(UTC)
+
+
+def _spelt(address: str) -> str:
+    """Return an address as people write it."""
+    return str(plain_address(address) or address)

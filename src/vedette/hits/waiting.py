@@ -1,0 +1,139 @@
+"""Alerts that lack their value wait here for the protocol event of the same transaction.
+
+The alert and that event may come in either order and some lines apart. Hard rule: bounded in
+number, bytes and time; who is not served in time is given up and said so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from vedette.eve.extract import Event, decode
+from vedette.hits.candidates import Observed, observed
+from vedette.hits.places import Place
+
+HELD_MAX = 256
+HELD_LINE_MAX = 1 << 16
+PATIENCE = timedelta(seconds=120)
+"""Of the events' own time."""
+_BLOCKS = 4
+
+_FLOW_ID = re.compile(rb'"flow_id":\s*(\d+)')
+_TIMESTAMP = re.compile(rb'"timestamp":\s*"([^"]+)"')
+
+
+class Ours(NamedTuple):
+    """An alert of one of our rules."""
+
+    line: bytes
+    event: Event
+    place: Place
+
+
+class Settled(NamedTuple):
+    """An alert and the values of its transaction; none where EVE never said."""
+
+    ours: Ours
+    items: list[Observed]
+
+
+class Waiting:
+    """The alerts that wait, and the last blocks of lines, where their events may stand."""
+
+    def __init__(self, held: Iterable[Ours] = ()) -> None:
+        """Go on with alerts that waited when the last reader stopped."""
+        self._held: list[Ours] = list(held)
+        self._blocks: deque[bytes] = deque(maxlen=_BLOCKS)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What still waits, to be stored with the bookmark."""
+        return tuple(ours.line.decode(errors="replace") for ours in self._held)
+
+    def settle(self, data: bytes, new: list[Ours]) -> Iterator[Settled]:
+        """Yield the alerts that are served, or given up, after this block of lines.
+
+        Args:
+            data: The lines that were just read.
+            new: Alerts among them that lack their value.
+        """
+        open_new = list(new)
+        for block in reversed(self._blocks):
+            open_new = yield from self._serve(block, open_new)
+        still = yield from self._serve(data, [*self._held, *open_new])
+        now = _last_time(data)
+        self._held = [ours for ours in still if _may_wait(ours, now)]
+        given_up = [ours for ours in still if ours not in self._held]
+        while len(self._held) > HELD_MAX:
+            given_up.append(self._held.pop(0))
+        yield from (Settled(ours, []) for ours in given_up)
+        self._blocks.append(data)
+
+    def give_up(self) -> Iterator[Settled]:
+        """Yield all that wait: nothing more will be read."""
+        yield from (Settled(ours, []) for ours in self._held)
+        self._held = []
+
+    def _serve(self, data: bytes, wanting: list[Ours]) -> Generator[Settled, None, list[Ours]]:
+        """Yield what this block settles; return the rest."""
+        if not wanting:
+            return wanting
+        events = _events_of({ours.event.flow_id for ours in wanting}, data)
+        rest: list[Ours] = []
+        for ours in wanting:
+            items = _find(ours, events)
+            if items is None:
+                rest.append(ours)
+            else:
+                yield Settled(ours, items)
+        return rest
+
+
+def _find(ours: Ours, events: list[Event]) -> list[Observed] | None:
+    """Return the values of the alert's transaction, nothing if it is there without any."""
+    answer: list[Observed] | None = None
+    for event in events:
+        if event.flow_id != ours.event.flow_id or not _same_transaction(event, ours.event):
+            continue
+        if items := observed(event, ours.place):
+            return items
+        protocol = ours.place.buffer.protocol
+        if event.event_type == protocol and protocol != "dns":  # dns has two events, or more
+            answer = []
+    return answer
+
+
+def _same_transaction(one: Event, two: Event) -> bool:
+    numbers = one.transaction, two.transaction
+    return None in numbers or numbers[0] == numbers[1]
+
+
+def _events_of(flows: set[int], data: bytes) -> list[Event]:
+    """Decode the lines of these flows that are no alerts."""
+    wanted = {str(flow).encode() for flow in flows}
+    found: list[Event] = []
+    for match in _FLOW_ID.finditer(data):
+        if match[1] not in wanted:
+            continue
+        start = data.rfind(b"\n", 0, match.start()) + 1
+        end = data.find(b"\n", match.end())
+        event = decode(data[start : end if end >= 0 else len(data)], Counter())
+        if event is not None and event.event_type != "alert":
+            found.append(event)
+    return found
+
+
+def _last_time(data: bytes) -> datetime | None:
+    start = data.rfind(b"\n", 0, len(data) - 1) + 1
+    match = _TIMESTAMP.search(data, start)
+    return Event("", timestamp=match[1].decode(errors="replace")).at if match else None
+
+
+def _may_wait(ours: Ours, now: datetime | None) -> bool:
+    at = ours.event.at
+    in_time = now is None or at is None or now - at <= PATIENCE
+    return in_time and len(ours.line) <= HELD_LINE_MAX
