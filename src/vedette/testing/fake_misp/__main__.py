@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,17 +20,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--attributes", type=int, default=0, help="generate so many")
     parser.add_argument("--per-event", type=int, default=1_000, help="attributes of an event")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
     misp = FakeMisp(port=options.port, attributes=options.attributes, per_event=options.per_event)
     if options.load is not None:
         misp.load_feed(options.load)
     with misp:
         sys.stdout.write(f"url {misp.url}\nkey {misp.key}\nevents {len(misp.state.events)}\n")
         sys.stdout.flush()
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            return 0
+        stopped.wait()
     return 0
 
 

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vedette.errors import SourceError
+from vedette.misp.client import Key, MispClient, read_key
+from vedette.misp.http import Connection
+from vedette.testing.fake_misp import ADMIN_KEY, FakeMisp
+
+
+@pytest.fixture
+def misp() -> Iterator[FakeMisp]:
+    with FakeMisp() as server:
+        yield server
+
+
+@pytest.fixture
+def client(misp: FakeMisp) -> Iterator[MispClient]:
+    with MispClient(misp.url, Key(ADMIN_KEY, open_to_others=False), Connection()) as made:
+        yield made
+
+
+def add(misp: FakeMisp, *values: str) -> str:
+    attributes = [{"type": "domain", "value": value} for value in values]
+    event = misp.state.add_event({"info": "x", "published": True, "Attribute": attributes})
+    return str(event.id)
+
+
+def test_a_key_is_read_with_the_newline_that_editors_add(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(f"{ADMIN_KEY}\n")
+    path.chmod(0o600)
+    assert read_key(str(path)) == Key(ADMIN_KEY, open_to_others=False)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_a_key_file_that_others_can_read_is_noticed(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "key"
+    path.write_text(ADMIN_KEY)
+    path.chmod(mode)
+    assert read_key(str(path)).open_to_others
+
+
+def test_a_key_never_shows_itself() -> None:
+    assert ADMIN_KEY not in repr(Key(ADMIN_KEY, open_to_others=False))
+
+
+@pytest.mark.parametrize("content", ["", "x" * 39, "x" * 41, "-" * 40, "Ключ" * 10])
+def test_a_file_without_a_key_is_refused_and_its_content_is_not_shown(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "key"
+    path.write_text(content)
+    with pytest.raises(SourceError, match="a MISP API key is 40 letters and digits") as caught:
+        read_key(str(path))
+    assert not content or content not in str(caught.value)
+
+
+def test_a_missing_key_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="No such file"):
+        read_key(str(tmp_path / "missing"))
+
+
+def test_metadata_comes_without_attributes_but_with_their_number(
+    misp: FakeMisp, client: MispClient
+) -> None:
+    number = add(misp, "a.example", "b.example")
+    add(misp, "c.example")
+    ((key, event),) = client.metadata([number]).items()
+    assert (key, event.info, event.attribute_count, event.attributes) == (number, "x", "2", None)
+
+
+def test_pages_follow_as_long_as_the_header_says_so(misp: FakeMisp, client: MispClient) -> None:
+    number = add(misp, *(f"{n}.example" for n in range(6)))
+    sizes = []
+    for page in (1, 2, 3):
+        found = client.attributes([number], limit=3, page=page)
+        sizes.append((len(found.attributes), found.more))
+    assert sizes == [(3, True), (3, True), (0, False)]
+    assert client.attributes([number], limit=7, page=1).more is False
+
+
+def test_a_page_of_one_ends_although_the_header_says_one(
+    misp: FakeMisp, client: MispClient
+) -> None:
+    number = add(misp, "a.example")
+    assert client.attributes([number], limit=1, page=1).more is True
+    assert client.attributes([number], limit=1, page=2).more is False
+
+
+def test_a_url_that_is_none_is_told() -> None:
+    bad = MispClient("https://misp:port", Key(ADMIN_KEY, open_to_others=False), Connection())
+    with bad, pytest.raises(SourceError, match="is not a URL"):
+        bad.index()
