@@ -24,6 +24,7 @@ from msgspec import Raw, Struct
 from vedette.errors import SourceError
 from vedette.misp.http import Connection, check_status, open_client, send
 from vedette.misp.wire import (
+    UNDECODABLE,
     Attribute,
     Event,
     IndexRow,
@@ -205,7 +206,7 @@ class MispClient:
         answer = self._send(method, path, body)
         try:
             return msgspec.json.decode(answer.content, type=type_, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise self._unexpected(path, describe_not_json(answer.content, error)) from error
 
     def _send(
@@ -285,6 +286,6 @@ def _is_more(headers: Mapping[str, str], rows: int, limit: int) -> bool:
 def _message(body: bytes) -> str:
     try:
         message = msgspec.json.decode(body, type=_Failure).message
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return ""
     return f": {message[:_MESSAGE_MAX]}" if message else ""

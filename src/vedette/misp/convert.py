@@ -27,6 +27,7 @@ _THREAT_LEVEL = MappingProxyType({"1": "high", "2": "medium", "3": "low"})
 _PARTS = misp_types()
 _VALUE_MAX = 200
 _COMMENT_MAX = 500
+_INFO_MAX = 500
 
 
 def context_of(event: Event, key: str, *, base_url: str = "") -> Context:
@@ -41,7 +42,7 @@ def context_of(event: Event, key: str, *, base_url: str = "") -> Context:
     organisation = event.orgc or event.org
     return Context(
         key=key,
-        info=(event.info or "").strip(),
+        info=" ".join((event.info or "").split())[:_INFO_MAX],
         organisation=(organisation.name or "") if organisation else "",
         tags=tags,
         tlp=tlp_of(tags),

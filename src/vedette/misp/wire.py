@@ -6,6 +6,7 @@ An attribute that does not fit its struct is set aside as ``Misfit``; it never c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +14,14 @@ from msgspec import Raw, Struct
 
 Scalar = str | int | float | None
 """MISP writes ids and times as strings, others write numbers."""
+
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not JSON, or JSON nested without end."""
+
+
+_ODD = (msgspec.ValidationError, UnicodeDecodeError)
+"""What it raises where one value is to blame and the rest may be fine."""
 
 
 class WireError(ValueError):
@@ -147,7 +156,7 @@ def split_events(document: bytes) -> list[bytes | Raw]:
         return list(_unwrap(document))
     except msgspec.ValidationError as error:
         raise WireError("not an event") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise WireError(describe_not_json(document, error)) from error
 
 
@@ -159,9 +168,15 @@ def read_event(raw: bytes | Raw) -> tuple[Event, list[Misfit]]:
     """
     try:
         return _event.decode(raw), []
-    except msgspec.ValidationError:
+    except _ODD:
+        pass
+    except UNDECODABLE as error:
+        raise WireError(describe_not_json(bytes(raw), error)) from error
+    try:
         return _read_loosely(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.ValidationError as error:
+        raise WireError(f"not an event: {error}") from error
+    except UNDECODABLE as error:
         raise WireError(describe_not_json(bytes(raw), error)) from error
 
 
@@ -175,7 +190,7 @@ def read_manifest(document: bytes) -> dict[str, ManifestEntry]:
         return {}
     try:
         return msgspec.json.decode(document, type=dict[str, ManifestEntry], strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise WireError(describe_not_json(document, error)) from error
 
 
@@ -187,14 +202,16 @@ def read_page(document: bytes) -> tuple[list[Attribute], list[Misfit]]:
     """
     try:
         return _page.decode(document).response.attributes, []
-    except msgspec.ValidationError:
+    except _ODD:
         pass
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise WireError(describe_not_json(document, error)) from error
     try:
         raws = _looser_page.decode(document).response.attributes
     except msgspec.ValidationError as error:
         raise WireError("the answer has no response.Attribute") from error
+    except UNDECODABLE as error:
+        raise WireError(describe_not_json(document, error)) from error
     misfits: list[Misfit] = []
     return list(_one_by_one(raws, misfits)), misfits
 
@@ -204,6 +221,8 @@ def describe_not_json(document: bytes, error: Exception) -> str:
     start = document[:200].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
         return "HTML instead of JSON"
+    if isinstance(error, RecursionError):
+        return "JSON that is nested too deeply"
     if not start:
         return "an empty answer instead of JSON"
     if isinstance(error, msgspec.ValidationError):
@@ -231,10 +250,7 @@ def _unwrap(document: bytes | Raw) -> Iterator[bytes | Raw]:
 
 def _read_loosely(raw: bytes | Raw) -> tuple[Event, list[Misfit]]:
     """Decode attribute by attribute, so that one odd attribute costs only itself."""
-    try:
-        loose = _looser.decode(raw)
-    except msgspec.ValidationError as error:
-        raise WireError(f"not an event: {error}") from error
+    loose = _looser.decode(raw)
     misfits: list[Misfit] = []
     event = Event(
         **{
@@ -261,13 +277,17 @@ def _one_by_one(raws: Any, misfits: list[Misfit]) -> Iterator[Attribute]:  # noq
     for raw in raws:
         try:
             yield _attribute.decode(raw)
-        except msgspec.ValidationError as error:
-            fields = msgspec.json.decode(raw)
-            known = fields if isinstance(fields, dict) else {}
-            misfits.append(
-                Misfit(
-                    value=str(known.get("value", ""))[:200],
-                    uuid=str(known.get("uuid", ""))[:64],
-                    reason=f"not a MISP attribute: {str(error).partition(' - ')[0]}",
-                )
-            )
+        except UNDECODABLE as error:
+            misfits.append(_misfit(raw, error))
+
+
+def _misfit(raw: Raw, error: Exception) -> Misfit:
+    what = "invalid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    fields: dict[str, object] = {}
+    with suppress(*UNDECODABLE):
+        fields = msgspec.json.decode(bytes(raw).decode(errors="replace"), type=dict[str, object])
+    return Misfit(
+        value=str(fields.get("value", ""))[:200],
+        uuid=str(fields.get("uuid", ""))[:64],
+        reason=f"not a MISP attribute: {what.partition(' - ')[0]}",
+    )

@@ -17,7 +17,15 @@ from vedette.errors import SourceError
 from vedette.misp.feed import UUID, open_feed
 from vedette.misp.feed_document import Document, Feed, Unreadable
 from vedette.misp.http import Connection
-from vedette.misp.wire import Event, Misfit, WireError, read_event, read_manifest, split_events
+from vedette.misp.wire import (
+    UNDECODABLE,
+    Event,
+    Misfit,
+    WireError,
+    read_event,
+    read_manifest,
+    split_events,
+)
 from vedette.model import Broken, Item, Unchanged
 from vedette.sources.filters import Filters
 from vedette.sources.misp_group import Group
@@ -177,6 +185,6 @@ class _Reader:
 def _is_json(document: bytes) -> bool:
     try:
         msgspec.json.decode(document, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return False
     return True

@@ -125,7 +125,7 @@ def test_inherited_and_repeated_tags_are_not_an_attributes_own() -> None:
 
 def test_the_context_tells_what_the_event_says() -> None:
     event = Event(
-        info=" Emotet ",
+        info=" Emotet\r\nwave ",
         date="2026-01-02",
         threat_level_id="1",
         orgc=Org("Creator"),
@@ -134,7 +134,7 @@ def test_the_context_tells_what_the_event_says() -> None:
     )
     assert context_of(event, "u", base_url="https://misp.example/") == Context(
         key="u",
-        info="Emotet",
+        info="Emotet wave",
         organisation="Creator",
         tags=("tlp:amber", "osint"),
         tlp="amber",

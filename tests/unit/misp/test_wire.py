@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vedette.misp.wire import (
     WireError,
@@ -48,12 +51,40 @@ def test_several_events_in_one_document_are_all_found() -> None:
         (b'{"Event": {"info": "x"', "cut short or invalid"),
         (b'{"name": "Invalid event"}', "not an event"),
         (b"[1, 2]", "not an event"),
+        (b'{"response": ' * 50_000, "nested too deeply"),
         (b'{"Event": {"info": \xff}}', "cut short or invalid"),
     ],
 )
 def test_what_is_no_event_says_what_it_is_instead(document: bytes, reason: str) -> None:
     with pytest.raises(WireError, match=reason):
         split_events(document)
+
+
+@pytest.mark.parametrize("event", [5, {"info": 5}, {"info": "x", "Attribute": 5}])
+def test_an_event_whose_own_fields_are_wrong_is_refused(event: object) -> None:
+    with pytest.raises(WireError, match="not an event"):
+        read_event(json.dumps(event).encode())
+
+
+def test_an_event_nested_without_end_is_refused() -> None:
+    with pytest.raises(WireError, match="nested too deeply"):
+        read_event(b'{"info": "x", "more": ' + b"[" * 50_000)
+
+
+@given(cut=st.integers(min_value=0), junk=st.binary(max_size=4), place=st.integers(min_value=0))
+def test_whatever_happens_to_an_event_it_is_read_or_refused(
+    cut: int, junk: bytes, place: int
+) -> None:
+    whole = json.dumps({"response": [{"Event": EVENT}]}).encode()
+    place %= len(whole)
+    document = (whole[:place] + junk + whole[place + len(junk) :])[: cut % (len(whole) + 1)]
+    with suppress(WireError):
+        for raw in split_events(document):
+            read_event(raw)
+    with suppress(WireError):
+        read_manifest(document)
+    with suppress(WireError):
+        read_page(document)
 
 
 def test_numbers_and_strings_are_both_read_as_times_flags_and_ids() -> None:
@@ -135,6 +166,22 @@ def test_one_odd_row_of_a_page_costs_only_itself() -> None:
     attributes, misfits = read_page(json.dumps({"response": {"Attribute": rows}}).encode())
     assert [item.value for item in attributes] == ["a.example"]
     assert [item.uuid for item in misfits] == ["b"]
+
+
+def test_one_value_that_is_not_utf_8_costs_only_itself() -> None:
+    rows = b'[{"type": "domain", "value": "a"}, {"type": "domain", "value": "\xff", "uuid": "b"}]'
+    event, misfits = read_event(b'{"info": "x", "Attribute": ' + rows + b"}")
+    assert [item.value for item in event.all_attributes()] == ["a"]
+    assert [(item.uuid, item.value, item.reason) for item in misfits] == [
+        ("b", "\N{REPLACEMENT CHARACTER}", "not a MISP attribute: invalid UTF-8")
+    ]
+    attributes, misfits = read_page(b'{"response": {"Attribute": ' + rows + b"}}")
+    assert (len(attributes), len(misfits)) == (1, 1)
+
+
+def test_a_page_that_is_odd_and_cut_short_is_refused() -> None:
+    with pytest.raises(WireError, match="cut short"):
+        read_page(b'{"response": {"Attribute": [{"type": 5, "value": "b"}, {"type": "md')
 
 
 @pytest.mark.parametrize(

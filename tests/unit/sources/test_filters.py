@@ -18,7 +18,7 @@ def judge(
     tags: tuple[str, ...] = (),
     event: Event | None = None,
     published_only: bool = False,
-    **attribute: Any,  # noqa: ANN401
+    **attribute: Any,
 ) -> str:
     found = Attribute(type=attribute.pop("type", "domain"), value="a.example", **attribute)
     found.tags = [Tag(name) for name in tags]

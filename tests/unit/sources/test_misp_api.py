@@ -60,11 +60,11 @@ def source(misp: FakeMisp, key_file: Path) -> MispApi:
     )
 
 
-def but(source: MispApi, **changes: Any) -> MispApi:  # noqa: ANN401
+def but(source: MispApi, **changes: Any) -> MispApi:
     return msgspec.structs.replace(source, **changes)
 
 
-def add(misp: FakeMisp, *values: str, **fields: Any) -> str:  # noqa: ANN401
+def add(misp: FakeMisp, *values: str, **fields: Any) -> str:
     attributes = [{"type": "domain", "value": value} for value in values]
     data = {"info": "an event", "published": True, "Attribute": attributes} | fields
     return misp.state.add_event(data).uuid

@@ -20,7 +20,7 @@ A = "aaaaaaaa-0000-4000-8000-000000000000"
 B = "bbbbbbbb-0000-4000-8000-000000000000"
 
 
-def event(uuid: str, *values: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+def event(uuid: str, *values: str, **fields: Any) -> dict[str, Any]:
     attributes = [
         {"type": "domain", "value": value, "uuid": f"{uuid}-{n}", "to_ids": True}
         for n, value in enumerate(values)
@@ -212,6 +212,15 @@ def test_the_same_event_in_two_files_is_read_once_and_told(tmp_path: Path) -> No
     items = fetch(tmp_path)
     assert values(items) == ["a.example"]
     assert broken(items) == [Broken(f"two.json:{A}", "this event was in another file before")]
+
+
+def test_a_file_that_cannot_be_opened_and_one_with_a_wrong_event_are_told(tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "wrong.json").write_text('{"Event": {"info": 5}}')
+    assert [(item.key, item.reason[:12]) for item in broken(fetch(tmp_path))] == [
+        ("folder.json", "Is a directo"),
+        ("wrong.json", "not an event"),
+    ]
 
 
 def test_a_place_without_any_event_is_an_error(tmp_path: Path) -> None:

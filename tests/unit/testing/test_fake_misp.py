@@ -34,7 +34,7 @@ class Answer:
         self.body = response.read()
 
     @property
-    def json(self) -> Any:  # noqa: ANN401
+    def json(self) -> Any:
         return json.loads(self.body)
 
     @property
@@ -76,11 +76,11 @@ def ask(
         connection.close()
 
 
-def search(misp: FakeMisp, **query: Any) -> Answer:  # noqa: ANN401
+def search(misp: FakeMisp, **query: Any) -> Answer:
     return ask(misp, "/attributes/restSearch", query)
 
 
-def add(misp: FakeMisp, *values: str, **fields: Any) -> FakeEvent:  # noqa: ANN401
+def add(misp: FakeMisp, *values: str, **fields: Any) -> FakeEvent:
     attributes = [{"type": "domain", "value": value} for value in values]
     return misp.state.add_event({"info": "x", "published": True, "Attribute": attributes} | fields)
 
