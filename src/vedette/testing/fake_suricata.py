@@ -72,6 +72,8 @@ class FakeSuricata:
         """Called with each command before it is answered."""
         self.busy: set[bytes] = set()
         """Values that answer "data is busy" once when they shall be removed."""
+        self.broken_yaml = False
+        """A reload is begun, fails, and changes nothing."""
         self._eight = not version.startswith("7.")
         self._ruleset = FakeRuleset()
         self._thread: threading.Thread | None = None
@@ -119,6 +121,8 @@ class FakeSuricata:
         """Reload as somebody else's command would; False while one is running."""
         if self._next is not None:
             return False
+        if self.broken_yaml:
+            return True
         self._next = load(self.rules, self._eight)
         self._next_at = time.monotonic() + self.reload_s
         self._reloads += 1

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401 - the type of a fixture stands in conftest.py, which cannot be imported
 from __future__ import annotations
 
 import threading

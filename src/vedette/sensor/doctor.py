@@ -1,0 +1,80 @@
+"""Look at a sensor for what costs detection, and say what to do about each thing.
+
+Hard rule: nothing is changed. The engine itself is asked for its settings, so what was given on its
+command line counts too; only when it does not run, its suricata.yaml is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vedette.errors import SensorError, UsageError
+from vedette.ruleset.engine import profile_for
+from vedette.ruleset.manifest import SetInfo
+from vedette.sensor import doctor_rules, doctor_settings
+from vedette.sensor.client import SuricataSocket
+from vedette.sensor.configuration import Running, dump
+from vedette.sensor.finding import Finding, Severity
+from vedette.sensor.process import Process
+from vedette.sensor.settings import Sensor
+
+__all__ = ["Finding", "Severity", "diagnose"]
+
+_SAFE_FROM = (8, 0, 2)
+
+
+def diagnose(sensor: Sensor, *, config: str = "", sets: Sequence[SetInfo] = ()) -> list[Finding]:
+    """Look at a sensor.
+
+    Args:
+        sensor: Which.
+        config: Its suricata.yaml, to be read if the engine does not run.
+        sets: What it shall hold, for the limits and settings that matter.
+    """
+    findings: list[Finding] = []
+    try:
+        with SuricataSocket(sensor.socket_path, sensor.timeout_s) as engine:
+            findings += _engine(engine.version())
+            findings += doctor_rules.check(sensor, engine, Process(engine.pid))
+            findings += doctor_settings.check(sensor, Running(engine), engine.version(), sets)
+    except SensorError as error:
+        findings.append(
+            Finding(
+                severity=Severity.ERROR,
+                title=f"the engine cannot be asked: {error}",
+                consequence="Nothing can be pushed to it or proved.",
+                remedy=error.hint,
+            )
+        )
+        findings += _offline(sensor, config, sets) if config else ()
+    return findings
+
+
+def _engine(version: tuple[int, int, int]) -> Iterator[Finding]:
+    spelt = ".".join(map(str, version))
+    try:
+        profile = profile_for(version)
+    except UsageError as error:
+        yield Finding(severity=Severity.ERROR, title=str(error), remedy=error.hint)
+        return
+    yield Finding(severity=Severity.OK, title=f"Suricata {spelt} answers; its profile is {profile}")
+    if version < _SAFE_FROM:
+        yield Finding(
+            severity=Severity.HINT,
+            title=f"Suricata {spelt} crashes on a socket command of 4,095 bytes",
+            consequence="Vedette never sends one; another program that uses the socket may.",
+            remedy="Let only trusted programs use the socket, or upgrade to 8.0.2 or later.",
+        )
+
+
+def _offline(sensor: Sensor, config: str, sets: Sequence[SetInfo]) -> list[Finding]:
+    program = sensor.test_command[0] if sensor.test_command else "suricata"
+    try:
+        dumped = dump(Path(config), program)
+    except SensorError as error:
+        return [Finding(severity=Severity.WARNING, title=str(error), remedy=error.hint)]
+    return [
+        *doctor_rules.check_rule_files(sensor, dumped),
+        *doctor_settings.check(sensor, dumped, None, sets),
+    ]
