@@ -1,0 +1,215 @@
+"""Write the parts of the documentation that the source decides, so that they cannot lag.
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    name the pages that are out of date
+
+A part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; the rest is ours.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+import msgspec
+
+from vedette import config
+from vedette.buffers import ROWS, Profile
+from vedette.cli import EXIT_CODES, vedette
+from vedette.misp import http
+from vedette.ruleset import manifest
+from vedette.ruleset.coverage import markdown
+from vedette.sensor import settings as sensor_settings
+from vedette.sources import filters, misp_api, misp_feed, plain_list
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")))
+
+_PART = re.compile(r"(<!-- begin (\S+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
+_ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`")
+_WIDTH = 92
+_NOT_WRITTEN = {"home"}
+"""Settings that are filled in when the file is read."""
+
+
+def commands() -> str:
+    """Every command with what ``--help`` says."""
+    return "\n".join(_commands(vedette, None, "vedette"))
+
+
+def _commands(command: click.Command, parent: click.Context | None, name: str) -> Iterator[str]:
+    width = {"max_content_width": _WIDTH, "terminal_width": _WIDTH}
+    context = click.Context(
+        command, parent=parent, info_name=name, **{**command.context_settings, **width}
+    )
+    path = context.command_path
+    yield f"{'#' * (2 if parent is None else 3 if ' ' not in path[8:] else 4)} {path}\n"
+    yield f"```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            if found is not None:
+                yield from _commands(found, context, child)
+
+
+def exit_codes() -> str:
+    """The table of exit codes."""
+    return _table(("code", "means"), [(str(code), text) for code, text in EXIT_CODES.items()])
+
+
+def settings() -> str:
+    """Every key of vedette.toml, under a heading of its own."""
+    fields = msgspec.structs.fields(config.Settings)
+    sections: list[tuple[str, type]] = [("top level", config.Settings)]
+    sections += [(f"[{field.name}]", field.type) for field in fields if _is_struct(field)]
+    parts = []
+    for heading, cls in sections:
+        parts.append(f"## {heading}\n")
+        said = _docstrings(cls)
+        for field in msgspec.structs.fields(cls):
+            if field.name in _NOT_WRITTEN or _is_struct(field):
+                continue
+            default = msgspec.json.encode(field.default).decode().replace(",", ", ")
+            parts.append(f"### {field.name}\n\nDefault: `{default}`\n\n{said[field.name]}\n")
+    return "\n".join(parts)
+
+
+def _is_struct(field: msgspec.structs.FieldInfo) -> bool:
+    return isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
+
+
+def fields_of(*classes: type) -> Callable[[], str]:
+    """Return a part: the fields of classes, with their defaults and what the source says."""
+
+    def part() -> str:
+        rows = [
+            (f"`{field.name}`", _default(field), said[field.name])
+            for cls in classes
+            for said in (_docstrings(cls),)
+            for field in msgspec.structs.fields(cls)
+            if field.name in said
+        ]
+        return _table(("field", "default", "means"), rows)
+
+    return part
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "needed"
+    default = field.default
+    if default is msgspec.NODEFAULT:
+        default = field.default_factory() if callable(field.default_factory) else None
+    if isinstance(default, msgspec.Struct):
+        return "see below"
+    text = msgspec.json.encode(default).decode()
+    return "" if text in {'""', "[]", "{}", "null"} else f"`{text}`"
+
+
+def _docstrings(cls: type) -> dict[str, str]:
+    """Return what the source says about each field of a class; ``""`` for a name that says all."""
+    source = Path(sys.modules[cls.__module__].__file__ or "").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
+    said: dict[str, str] = {}
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+            continue
+        if "ClassVar" in ast.unparse(node.annotation):
+            continue
+        text = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            text = " ".join(str(after.value.value).split())
+        said[node.target.id] = _ROLE.sub(r"`\1`", text).replace("``", "`")
+    return said
+
+
+def eve_fields() -> str:
+    """Where a hit's value stands in EVE."""
+    rows = []
+    for row in ROWS.values():
+        for dataset in row.datasets:
+            for buffer in dataset.buffers:
+                places = ", ".join(f"`{place}`" for place in buffer.eve) or "not in EVE"
+                rows.append((f"`{row.type.value}`", f"`{buffer.name}`", places))
+    return _table(("indicator type", "buffer", "EVE fields, any version"), rows)
+
+
+def rules() -> str:
+    """Each rule: its sid at the default sid base, and what it compares."""
+    rows = []
+    base = config.BundleSettings().sid_base
+    for row in ROWS.values():
+        for dataset in row.datasets:
+            for buffer in dataset.buffers:
+                since = ".".join(map(str, buffer.since[:2]))
+                name = f"`{config.BundleSettings().prefix}-{dataset.name}`"
+                sid = str(base + 100 * buffer.sid)
+                rows.append((sid, name, dataset.type.value, f"`{buffer.name}`", since))
+    return _table(("first sid", "dataset", "type", "buffer", "from Suricata"), rows)
+
+
+def profiles() -> str:
+    """The engine profiles."""
+    rows = [(f"`{p.value}`", ".".join(map(str, p.version)) + " or later") for p in Profile]
+    return _table(("profile", "engines"), rows)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "coverage": markdown,
+    "exit-codes": exit_codes,
+    "settings": settings,
+    "connection-settings": fields_of(http.Connection),
+    "misp-settings": fields_of(misp_api.MispApi),
+    "misp-feed-settings": fields_of(misp_feed.MispFeed),
+    "list-settings": fields_of(plain_list.PlainList),
+    "filter-settings": fields_of(filters.Filters),
+    "sensor-settings": fields_of(sensor_settings.Sensor),
+    "manifest": fields_of(manifest.Manifest),
+    "manifest-source": fields_of(manifest.SourceState),
+    "manifest-set": fields_of(manifest.SetInfo),
+    "manifest-rules": fields_of(manifest.RulesInfo),
+    "manifest-rule": fields_of(manifest.RuleInfo),
+    "eve-fields": eve_fields,
+    "profiles": profiles,
+    "rules": rules,
+}
+
+
+def render(page: str) -> str:
+    """Return a page with its generated parts as they have to be.
+
+    Raises:
+        KeyError: It asks for a part that does not exist.
+    """
+    return _PART.sub(lambda m: f"{m[1]}\n{PARTS[m[2]]().strip()}\n\n{m[4]}", page)
+
+
+def stale() -> dict[Path, str]:
+    """Return the pages that are out of date, with what they should be."""
+    pages = {path: path.read_text(encoding="utf-8") for path in PAGES}
+    return {path: new for path, old in pages.items() if (new := render(old)) != old}
+
+
+def main() -> int:
+    """Write or check; 1 when a check finds something."""
+    found = stale()
+    for path, text in found.items():
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+    return int("--check" in sys.argv and bool(found))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
