@@ -1,11 +1,18 @@
-"""What every test may use: the shared data, where it is there."""
+"""What every test may use: the shared data, where it is there, and the command line."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from vedette.cli import main
+from vedette.testing.command import Cli, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,3 +27,33 @@ def shared_data() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose path is short enough for a unix socket (107 bytes)."""
+    path = Path(tempfile.mkdtemp(prefix="vd-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], short_path: Path
+) -> Cli:
+    """Run ``vedette`` as a shell would, in an empty directory with a fresh vedette.toml."""
+    monkeypatch.chdir(short_path)
+    monkeypatch.delenv("VEDETTE_CONFIG", raising=False)
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["vedette", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed = capsys.readouterr()
+        code = left.value.code
+        return Outcome(code if isinstance(code, int) else 1, printed.out, printed.err)
+
+    return run

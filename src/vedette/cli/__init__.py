@@ -30,7 +30,7 @@ EXIT_CODES = {
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()) + ".",
+    epilog="\b\nExit codes:\n" + "\n".join(f"  {n:>3}  {text}" for n, text in EXIT_CODES.items()),
 )
 @click.version_option(__version__, prog_name="vedette")
 @click.option("--config", metavar="FILE", help="vedette.toml to use (default: ./, then /etc).")

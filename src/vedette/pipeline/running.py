@@ -51,7 +51,9 @@ class Runner:
             Hub(self._settings) as hub,
             exclusive(hub.lock_file("run"), "vedette run"),
         ):
-            log.info("run.started", state=str(self._settings.state_dir))
+            log.info(
+                "run.started", state=str(self._settings.state_dir), prove_every_s=self._rhythm_s
+            )
             prover = threading.Thread(target=self._prove_forever, name="prover")
             prover.start()
             try:

@@ -255,7 +255,17 @@ class _SetProof:
         )
 
     def _members(self) -> Check:
-        members = self._askable(_sample(self._installed, self._info, self._plan.members, self._rng))
+        try:
+            sample = _sample(self._installed, self._info, self._plan.members, self._rng)
+        except OSError as error:
+            return Check(
+                name=f"{self._info.name}.members",
+                ok=False,
+                expected="entries, chosen at random from the file, are in the set",
+                got=f"the file cannot be read: {error.strerror}",
+                detail="The next start or reload of the engine loses this set. Push again.",
+            )
+        members = self._askable(sample)
         missing = self._not(Outcome.FOUND, members)
         total, asked = self._info.entries + 1, len(members)
         return Check(

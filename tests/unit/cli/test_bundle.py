@@ -1,0 +1,104 @@
+"""``vedette bundle``: build, show, diff, rollback, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vedette.testing.command import Cli
+
+
+@pytest.fixture
+def listed(cli: Cli, short_path: Path) -> Path:
+    cli("init")
+    path = short_path / "list.txt"
+    path.write_text("evil.example\nwww.evil.example\nbad.example\n")
+    cli("source", "add", "list", path, "--type", "domain", "--name", "l")
+    cli("source", "pull")
+    return path
+
+
+def test_nothing_is_published_before_the_first_build(cli: Cli, listed: Path) -> None:
+    refused = cli("bundle", "show")
+    assert refused.code == 7
+    assert "vedette bundle build" in refused.err
+
+
+def test_a_build_publishes_and_an_unchanged_one_does_not(cli: Cli, listed: Path) -> None:
+    first = cli("bundle", "build", "--json").json
+    assert (first["created"], first["manifest"]["generation"]) == (True, 1)
+    assert first["manifest"]["pruned"] == {"domain": 1}
+    second = cli("bundle", "build", "--json").json
+    assert (second["created"], second["manifest"]["generation"]) == (False, 1)
+    assert "nothing changed" in cli("bundle", "build").out
+
+
+def test_a_diff_names_what_came_and_went_and_why(cli: Cli, listed: Path) -> None:
+    cli("bundle", "build")
+    listed.write_text("evil.example\nwww.evil.example\nnew.example\n")
+    cli("source", "pull")
+    cli("bundle", "build")
+    found = cli("bundle", "diff", 1, 2, "--json").json
+    assert [(row["value"], row["source"]) for row in found["added"]] == [("new.example", "l")]
+    assert [row["value"] for row in found["removed"]] == ["bad.example"]
+    assert found["removed"][0]["reason"] == "updated by the source"
+    backwards = cli("bundle", "diff", 2, 1, "--json").json
+    assert [row["value"] for row in backwards["added"]] == ["bad.example"]
+    assert "new.example" in cli("bundle", "diff", 1, 2).out
+
+
+def test_a_delta_build_equals_a_whole_one(cli: Cli, listed: Path) -> None:
+    cli("bundle", "build")
+    listed.write_text("www.evil.example\nbad.example\na.new.example\nnew.example\n")
+    cli("source", "pull")
+    by_delta = cli("bundle", "build", "--json").json["manifest"]
+    whole = cli("bundle", "build", "--whole", "--json").json
+    assert not whole["created"]
+    assert whole["manifest"]["content_id"] == by_delta["content_id"]
+
+
+def test_rules_of_a_profile_are_printed(cli: Cli, listed: Path) -> None:
+    cli("bundle", "build")
+    shown = cli("bundle", "show", "--rules", "7.0").out
+    assert "dataset:isset,vedette-domain-l2" in shown
+    assert cli("bundle", "show", "--rules", "9.9").code == 7
+
+
+def test_roll_back_makes_an_older_generation_current(cli: Cli, listed: Path) -> None:
+    cli("bundle", "build")
+    listed.write_text("evil.example\nbad.example\nnew.example\n")
+    cli("source", "pull")
+    cli("bundle", "build")
+    assert cli("bundle", "rollback", 1).code == 0
+    assert cli("bundle", "show", "--json").json["manifest"]["generation"] == 1
+    assert cli("bundle", "rollback", 9).code == 7
+
+
+def test_a_damaged_file_is_found(cli: Cli, listed: Path, short_path: Path) -> None:
+    cli("bundle", "build")
+    assert cli("bundle", "verify").code == 0
+    victim = short_path / "state/bundles/current/datasets/vedette-domain.lst"
+    victim.chmod(0o644)
+    victim.write_bytes(victim.read_bytes()[:-2])
+    refused = cli("bundle", "verify")
+    assert refused.code == 7
+    assert "vedette-domain.lst" in refused.err
+
+
+def test_old_generations_are_forgotten_beyond_keep(
+    cli: Cli, listed: Path, short_path: Path
+) -> None:
+    with (short_path / "vedette.toml").open("a") as toml:
+        toml.write("\n[bundle]\nkeep = 2\n")
+    text = (short_path / "vedette.toml").read_text()
+    (short_path / "vedette.toml").write_text(
+        text.replace("[bundle]\n\n", "", 1)
+        if text.count("[bundle]") == 1
+        else text.replace("[bundle]\n", "", 1)
+    )
+    for number in range(4):
+        listed.write_text(f"evil.example\nbad.example\nd{number}.example\n")
+        cli("source", "pull")
+        cli("bundle", "build")
+    assert cli("bundle", "show", "--json").json["on_disk"] == [4, 3]

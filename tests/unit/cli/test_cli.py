@@ -1,0 +1,124 @@
+"""The command line as a whole: configuration, errors, exit codes, ``--json`` everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from vedette import __version__
+from vedette.cli import EXIT_CODES, vedette
+from vedette.cli.output import printable
+from vedette.errors import VedetteError
+from vedette.testing.command import Cli
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands(vedette)))
+def test_every_command_can_answer_in_json_and_says_what_it_does(
+    name: str, command: click.Command
+) -> None:
+    assert "as_json" in {option.name for option in command.params}
+    assert command.help, name
+
+
+def test_every_error_has_its_exit_code_documented(cli: Cli) -> None:
+    classes = [VedetteError, *VedetteError.__subclasses__()]
+    shown = cli("--help").out
+    for error in classes:
+        assert error.exit_code in EXIT_CODES
+        assert f"  {error.exit_code}  {EXIT_CODES[error.exit_code]}" in shown
+
+
+def test_init_writes_a_commented_file_once(cli: Cli, short_path: Path) -> None:
+    first = cli("init")
+    assert first.code == 0
+    text = (short_path / "vedette.toml").read_text()
+    assert "# delta_max = 20_000" in text
+    assert (short_path / "state/vedette.db").exists()
+    second = cli("init")
+    assert second.code == 2
+    assert "already there" in second.err
+    assert (short_path / "vedette.toml").read_text() == text
+
+
+def test_without_a_configuration_the_way_out_is_shown(cli: Cli) -> None:
+    lost = cli("source", "list")
+    assert lost.code == 2
+    assert "vedette init" in lost.err
+
+
+def test_an_error_is_a_json_document_too(cli: Cli) -> None:
+    lost = cli("source", "list", "--json")
+    document = json.loads(lost.out)
+    assert (document["exit_code"], lost.code) == (2, 2)
+    assert "vedette init" in document["hint"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("state = ", "not TOML"),
+        ("colour = 'red'", "colour"),
+        ("[bundle]\nkeep = 0", "keep"),
+        ("[bundle]\nprofiles = ['6.0']", "6.0"),
+        ("[bundle]\nprefix = 'a b'", "prefix"),
+        ("[run]\ninterval = 'often'", "no duration"),
+        ("home = '/'", "home"),
+    ],
+)
+def test_a_configuration_that_means_nothing_names_the_place(
+    cli: Cli, short_path: Path, text: str, says: str
+) -> None:
+    (short_path / "vedette.toml").write_text(text + "\n")
+    refused = cli("source", "list")
+    assert refused.code == 2
+    assert says in refused.err
+
+
+def test_the_template_is_the_default(cli: Cli, short_path: Path) -> None:
+    from vedette.config import Settings, load  # noqa: PLC0415
+
+    cli("init")
+    text = (short_path / "vedette.toml").read_text()
+    uncommented = "\n".join(
+        line.removeprefix("# ") if line.startswith("# ") and " = " in line else line
+        for line in text.splitlines()
+    )
+    (short_path / "all.toml").write_text(uncommented)
+    found = load(short_path / "all.toml")
+    assert found == Settings(home=str(short_path))
+
+
+def test_an_unwritable_state_directory_is_said(cli: Cli, short_path: Path) -> None:
+    (short_path / "vedette.toml").write_text('state = "file/state"\n')
+    (short_path / "file").write_text("in the way")
+    refused = cli("source", "list")
+    assert refused.code == 5
+    assert "state directory" in refused.err
+
+
+def test_the_version_is_shown(cli: Cli) -> None:
+    assert __version__ in cli("--version").out
+
+
+def test_text_from_outside_cannot_steer_a_terminal() -> None:
+    assert printable("a\x1b[2Jb\u202ec") == "a\\x1b[2Jb\\x202ec"
+
+
+def test_coverage_needs_no_configuration(cli: Cli) -> None:
+    rows = cli("coverage", "--json").json["table"]
+    domains = [row for row in rows if row["type"] == "domain"]
+    assert {"dns.query", "http.host", "tls.sni", "quic.sni"} <= {row["buffer"] for row in domains}
+    mail = next(row for row in rows if row["buffer"] == "smtp.mail_from")
+    assert mail["support"] == {"7.0": "in EVE", "8.0": "yes", "8.0.7": "yes"}
