@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+
+import structlog
 
 from bench import report
 from bench.machine import facts
@@ -31,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     if given.write and given.quick:
         parser.error("figures of --quick are not worth writing down")
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=quiet)
     engines = tuple(filter(None, map(find_engine, given.engine or ("7", "8"))))
     for name in given.names or NAMES:
         if not engines and name not in _NO_ENGINE:

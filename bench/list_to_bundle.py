@@ -26,11 +26,12 @@ Stages = dict[str, Cost]
 
 
 def tables(options: Options) -> Iterable[Table]:
-    """A million domains and their second pull; the TweetFeed feed, where it is there."""
+    """A million domains and their second pull; a MISP feed, where the shared data is there."""
     yield _list(options)
     data = shared_data()
     if data is not None:
-        yield _feed(options, data / "misp/tweetfeed-feed.tar.zst")
+        feed = options.size("tweetfeed-feed.tar.zst", "redblue-feed")
+        yield _feed(options, data / "misp" / feed)
 
 
 def _list(options: Options) -> Table:
@@ -75,10 +76,12 @@ def _list_stages(
 
 
 def _feed(options: Options, path: Path) -> Table:
+    title = f"{path.name}, a MISP feed"
+    title += options.size(" of 365 events and 110,682 attributes", "")
     numbers, place = count(), options.scratch
     found = alternate(
         {
-            "limits": lambda: _limits(path, "read_json"),
+            "limits": lambda: _limits(path, "read_json") if path.is_file() else {},
             "vedette": lambda: _feed_stages(options, place / f"feed-{next(numbers)}", path),
         },
         options.size(options.repeat, 1),
@@ -86,7 +89,7 @@ def _feed(options: Options, path: Path) -> Table:
     total = _total(found["vedette"], (_PULL, _BUILD))
     rows = [*_rows(found["limits"]), *_rows(found["vedette"])]
     rows.append(_sum("**from the feed to the bundle**", total, f"{_FEED_TARGET_S} s"))
-    return Table("TweetFeed's MISP feed (365 events, 110,682 attributes)", _COLUMNS, rows)
+    return Table(title, _COLUMNS, rows)
 
 
 def _feed_stages(options: Options, place: Path, path: Path) -> Stages:

@@ -24,6 +24,7 @@ from vedette.testing.engine import Engine
 _BASE = "one trivial rule"
 _ONE = "by hand: one exact rule (dns.query)"
 _SAME = "by hand: Vedette's buffers, exact"
+_NOISE = 0.05
 _SUBDOMAIN = "by hand: Vedette's buffers, match subdomain"
 
 
@@ -176,7 +177,7 @@ def _costs(readings: Sequence[Reading]) -> tuple[float, float]:
 
 
 def _ratio(one: float, other: float, unit: str = "") -> str:
-    if other <= 0:
+    if other < _NOISE or one < 0:
         return "-"
     ratio = one / other
     return f"{ratio:.0f}{unit}" if ratio >= 10 else f"{ratio:.2f}{unit}"
