@@ -135,7 +135,7 @@ _HOST_EVE = ("http.hostname", "http.request_headers[:authority]", "http.request_
 _CERTIFICATES_EVE = ("tls.certificate", "tls.chain[]")
 """Only with ``custom: [certificate, chain]`` in the tls output of EVE."""
 _BASENAME = 'pcrexform:"([^\\/\\\\]+)$";'
-_ADDRESS = 'pcrexform:"([^<\\s]+@[^>\\s]+)"; to_lowercase;'
+_ADDRESS = 'pcrexform:"([^<,\\s]+@[^>,\\s]+)"; to_lowercase;'
 
 
 def _names(first: int) -> tuple[Buffer, ...]:
@@ -272,7 +272,7 @@ _EST_S = "flow:established,to_server;"
 _EST_C = "flow:established,to_client;"
 _JA3_SETTING = "app-layer.protocols.tls.ja3-fingerprints (auto is enough)"
 _JA4_SETTING = "app-layer.protocols.tls.ja4-fingerprints (auto is enough)"
-_HASSH_SETTING = "app-layer.protocols.ssh.hassh"
+_HASSH_SETTING = "app-layer.protocols.ssh.hassh (auto is enough)"
 
 _ROWS: tuple[Row, ...] = (
     Row(
@@ -342,10 +342,9 @@ _ROWS: tuple[Row, ...] = (
                         sid=31,
                         name="http.host",
                         protocol="http",
-                        inspect="http.host;",
-                        after="flowbits:set,vedette.url-host; noalert;",
+                        inspect="flowbits:isset,vedette.url-path; http.host; to_lowercase;",
                         eve=_HOST_EVE,
-                        note="marks the flow for the path rule; never alerts itself",
+                        note="the hit reader compares host, port and path as one value",
                     ),
                 ),
             ),
@@ -358,9 +357,10 @@ _ROWS: tuple[Row, ...] = (
                         sid=32,
                         name="http.uri.raw",
                         protocol="http",
-                        inspect="flowbits:isset,vedette.url-host; http.uri.raw;",
+                        inspect="http.uri.raw;",
+                        after="flowbits:set,vedette.url-path; noalert;",
                         eve=("http.url",),
-                        note="the hit reader compares host, port and path as one value",
+                        note="marks the flow for the host rule, because 8.x sees it first",
                     ),
                 ),
             ),

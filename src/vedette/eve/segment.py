@@ -41,8 +41,6 @@ class Bookmark(Struct, frozen=True, kw_only=True):
     """Digest of the last bytes before ``offset``, at most 256."""
     modified_ns: int
     """When the file was last written, at the time of reading."""
-    held: tuple[str, ...] = ()
-    """Lines before the offset that their reader still needs (it waits for another event)."""
 
 
 class Place(Enum):

@@ -24,7 +24,7 @@ from vedette.normalize import ancestors, normalize
 
 _PORT = re.compile(r":\d+\Z")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
-_ADDRESS = re.compile(r"[^<\s]+@[^>\s]+").search
+_ADDRESS = re.compile(r"[^<,\s]+@[^>,\s]+").search
 _WIDEST = {4: 8, 6: 16}
 """Wider networks are refused as indicators."""
 
@@ -47,7 +47,7 @@ def from_entry(place: Place, entry: str) -> Observed:
     """Return what a dataset's entry, as the context of an alert has it, stands for."""
     kind = place.row.type
     if kind in {T.DOMAIN, T.HOSTNAME}:
-        return _name(entry.removeprefix("."), kind)
+        return _name(entry.removeprefix("."))
     if kind in {T.IP_DST, T.IP_SRC}:
         return _address(kind, entry, "")
     return Observed(entry, tuple(_canonical(kind, entry)))
@@ -76,21 +76,21 @@ def _names(event: Event, place: Place) -> Iterator[Observed]:
     seen: set[str] = set()
     for text in values(event, place.buffer):
         bare = _PORT.sub("", text) if place.buffer.name == "http.host" else text
-        item = _name(bare, place.row.type)
+        item = _name(bare)
         if item.text not in seen:
             seen.add(item.text)
             yield item
 
 
-def _name(text: str, kind: T) -> Observed:
+def _name(text: str) -> Observed:
     """Spell a name as the engine compares it; it may be one that no indicator could be.
 
-    A hostname below a listed domain has no entry of its own, so every rule may mean both types.
+    A hostname at or below a listed domain has no entry of its own, so every rule may mean both
+    types; where the same name is listed as both, it is the domain that the engine holds.
     """
     name = text.lower().removesuffix(".")
-    other = T.HOSTNAME if kind is T.DOMAIN else T.DOMAIN
     above = (Key(T.DOMAIN, parent) for parent in ancestors(name))
-    return Observed(name, (Key(kind, name), Key(other, name), *above))
+    return Observed(name, (Key(T.DOMAIN, name), Key(T.HOSTNAME, name), *above))
 
 
 def _address_of(event: Event, place: Place) -> Iterator[Observed]:
@@ -140,7 +140,7 @@ def _urls(event: Event, place: Place) -> Iterator[Observed]:
             yield Observed(text, (Key(T.URL, host.lower() + slash + path),))
         return
     asked = _authority(event)
-    for text in values(event, place.buffer):
+    for text in values_at(event, "http.url"):  # whichever of the two buffers alerted
         absolute = _ABSOLUTE(text)
         authority, path = absolute.groups() if absolute else (asked, text)
         if authority:

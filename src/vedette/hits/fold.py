@@ -39,8 +39,8 @@ class Findings(NamedTuple):
     """One for each indicator, observed value, buffer, client and origin."""
     counts: Counter[str]
     """Alerts by what became of them: ``hit``; ``unlisted`` and ``unresolved`` (hits whose key has
-    no value); ``unconfirmed`` (no hit); ``canary``, ``foreign``, ``unknown_sid``; and what was no
-    event at all."""
+    no value); ``unconfirmed`` (no hit); ``canary``, ``foreign``, ``unknown_sid``. Also ``mail``,
+    what was matched here, and lines that are no events, by reason."""
     canaries: dict[str, datetime]
     """Canary names that were asked for on the network, and when last."""
     held: tuple[str, ...]
@@ -54,16 +54,25 @@ class Fold:
         """Begin with none."""
         self._sensor = sensor
         self._joined: dict[tuple[str, ...], Joined] = {}
+        self._counted: set[tuple[object, ...]] = set()
         self.counts: Counter[str] = Counter()
         self.canaries: dict[str, datetime] = {}
 
     def add(self, event: Event, place: Place, meant: list[Meant], origin: str) -> None:
-        """Count one event for each indicator that it is about."""
+        """Count one request for each indicator that it is about.
+
+        Two rules may alert on one request and show the same values: names stand in two sets.
+        """
         at = moment(event)
         client, server = (_spelt(end) for end in (event.ends.src_ip, event.ends.dest_ip))
         for key, text, entries in meant:
             shown = text[:_TEXT_MAX]
             group = (*key, shown, place.buffer.name, client, origin)
+            request = (event.flow_id, event.transaction, *group)
+            if request in self._counted:
+                continue
+            if event.transaction is not None:
+                self._counted.add(request)
             if (before := self._joined.get(group)) is None:
                 hit = Hit(
                     key=key,

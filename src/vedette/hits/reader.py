@@ -110,15 +110,10 @@ class HitReader:
 
     def _join(self, alerts: list[Settled], mails: list[Settled], fold: Fold) -> None:
         listed = self._listed([item for one in (*alerts, *mails) for item in one.items])
-        counted: set[tuple[int, str, Key, str]] = set()
         for (_, event, place), items in mails:
-            for one in _meant(items, listed):
-                # A name may stand under two rows of the table, as domain and as hostname.
-                once = (id(event), place.buffer.name, one.key, one.text)
-                if once not in counted:
-                    counted.add(once)
-                    fold.counts["hit"] += 1
-                    fold.add(event, place, [one], "eve")
+            if meant := _meant(items, listed):
+                fold.counts["mail"] += 1
+                fold.add(event, place, meant, "eve")
         for ours, items in alerts:
             if meant := _meant(items, listed):
                 fold.counts["hit"] += 1

@@ -97,7 +97,7 @@ def _find(ours: Ours, events: list[Event]) -> list[Observed] | None:
     """Return the values of the alert's transaction, nothing if it is there without any."""
     answer: list[Observed] | None = None
     for event in events:
-        if event.flow_id != ours.event.flow_id or not _same_transaction(event, ours.event):
+        if event.flow_id != ours.event.flow_id or not _same_transaction(event, ours):
             continue
         if items := observed(event, ours.place):
             return items
@@ -107,9 +107,16 @@ def _find(ours: Ours, events: list[Event]) -> list[Observed] | None:
     return answer
 
 
-def _same_transaction(one: Event, two: Event) -> bool:
-    numbers = one.transaction, two.transaction
-    return None in numbers or numbers[0] == numbers[1]
+def _same_transaction(event: Event, ours: Ours) -> bool:
+    """Whether an event is about the request of the alert.
+
+    Events without a number belong to the flow as a whole (tls, ssh), but not those of a file: they
+    hold a request, of which nobody knows which of the flow it is.
+    """
+    one, two = event.transaction, ours.event.transaction
+    if one is None or two is None:
+        return event.event_type == ours.place.buffer.protocol
+    return one == two
 
 
 def _events_of(flows: set[int], data: bytes) -> list[Event]:

@@ -129,11 +129,20 @@ def test_several_listed_names_in_one_answer_are_several_hits() -> None:
 def test_equal_alerts_are_one_hit_with_a_count_and_both_times() -> None:
     reader = HitReader("gate", BASE, Listed((T.HOSTNAME, "bad.example")))
     times = ["2026-11-24T09:00:00.000000+0200", "2026-11-24T06:00:00.000000+0000"]
-    data = b"".join(alert(1100, dns=dns("bad.example"), timestamp=t) for t in times)
+    data = b"".join(
+        alert(1100, dns=dns("bad.example"), timestamp=t, tx_id=n) for n, t in enumerate(times)
+    )
     (joined,) = reader.read(data).hits
     assert joined.hit.count == 2
     assert joined.hit.first_seen == datetime(2026, 11, 24, 6, tzinfo=UTC)
     assert joined.hit.last_seen == datetime(2026, 11, 24, 7, tzinfo=UTC)
+
+
+def test_two_rules_that_alert_on_one_request_count_once() -> None:
+    listed = Listed((T.DOMAIN, "a.example"), (T.HOSTNAME, "b.example.org"))
+    names = {"subjectaltname": ["a.example", "b.example.org"]}
+    findings = HitReader("gate", BASE, listed).read(alert(600, tls=names) + alert(1600, tls=names))
+    assert [joined.hit.count for joined in findings.hits] == [1, 1]
 
 
 def test_an_alert_on_an_answer_still_names_the_client() -> None:
@@ -231,7 +240,7 @@ def test_every_buffer_finds_its_indicator(
 )
 def test_a_url_is_confirmed_as_one_value(listed: str, http: dict[str, Any], port: int) -> None:
     reader = HitReader("gate", BASE, Listed((T.URL, listed)))
-    (joined,) = reader.read(alert(3200, http=http, dest_port=port)).hits
+    (joined,) = reader.read(alert(3100, http=http, dest_port=port)).hits
     assert joined.hit.key.value == listed
 
 
@@ -248,7 +257,7 @@ def test_a_url_whose_parts_are_of_different_indicators_is_no_hit(
     http: dict[str, Any], port: int
 ) -> None:
     listed = Listed((T.URL, "evil.example:8080/a"), (T.URL, "other.example/b"))
-    findings = HitReader("gate", BASE, listed).read(alert(3200, http=http, dest_port=port))
+    findings = HitReader("gate", BASE, listed).read(alert(3100, http=http, dest_port=port))
     assert (findings.hits, findings.counts) == ([], {"unconfirmed": 1})
 
 
@@ -305,6 +314,15 @@ def test_an_event_that_came_without_the_value_ends_the_waiting() -> None:
     findings = reader.read(alert(3700, http={}) + other("http", tx_id=0, http={"url": "/"}))
     assert findings.counts == {"unresolved": 1}
     assert findings.held == ()
+
+
+def test_a_request_that_alerts_before_its_host_is_known_waits_for_its_own_event() -> None:
+    listed = Listed((T.URL, "a.example/1"), (T.URL, "b.example/1"))
+    early = alert(3100, tx_id=1, http={"url": "/1"})
+    of_a_file = other("fileinfo", http={"hostname": "a.example", "url": "/1"}, fileinfo={})
+    own = other("http", tx_id=1, http={"hostname": "b.example", "url": "/1"})
+    findings = HitReader("gate", BASE, listed).read(of_a_file + early + own)
+    assert [joined.hit.key.value for joined in findings.hits] == ["b.example/1"]
 
 
 def test_waiting_alerts_are_bounded_and_none_is_lost() -> None:
@@ -399,6 +417,7 @@ def test_what_7_0_cannot_compare_in_mail_is_compared_here() -> None:
         "smtp",
         src_ip="10.0.0.5",
         dest_ip="192.0.2.25",
+        tx_id=0,
         smtp={"helo": "mail.evil.example", "mail_from": "<Bad@Evil.example>"},
         email={"from": "Bad <bad@evil.example>", "to": ["us@our.example"]},
     )
