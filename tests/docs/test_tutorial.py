@@ -16,7 +16,7 @@ import pytest
 
 from vedette.testing.engine import Engine, engines_home, find_engine
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs/tutorial/ten-minutes.md"
@@ -99,7 +99,7 @@ def test_the_tutorial_runs_as_it_stands(
             env=environment(tmp_path),
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
     finally:
@@ -130,7 +130,7 @@ def test_the_readme_shows_what_the_demo_prints(
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
