@@ -91,10 +91,10 @@ def test_from_misp_to_an_alert_that_knows_its_context(
     assert seen == {
         ("domain", "www.update-cdn.example", "dns.query"),
         ("domain", "files.update-cdn.example", "http.host"),
-        ("url", "files.update-cdn.example/stage2/loader.bin?id=7", "http.uri.raw"),
+        ("url", "files.update-cdn.example/stage2/loader.bin?id=7", "http.host"),
         ("hostname", "panel.relay-node.example", "tls.sni"),
     }
-    by_host = next(hit for hit in hits if hit["buffer"] == "http.host")
+    by_host = next(hit for hit in hits if hit["type"] == "domain" and hit["buffer"] == "http.host")
     assert by_host["count"] == 2
     (context,) = next(hit for hit in hits if hit["buffer"] == "dns.query")["contexts"]
     assert context["source"] == "misp"

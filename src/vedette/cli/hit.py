@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from vedette.cli.common import hub, with_output
-from vedette.cli.output import Output
+from vedette.cli.output import Output, moment
 from vedette.config import parse_duration
 from vedette.pipeline.delivering import sensors
 from vedette.pipeline.watching import read_hits
 from vedette.store import HitRecord
+
+_CONTEXTS_SHOWN = 3
 
 
 @click.group()
@@ -36,29 +38,28 @@ def list_command(out: Output, since: str, sensor: str, limit: int) -> None:
 
 
 def show_hits(out: Output, records: list[HitRecord]) -> None:
-    """Print hits with what the sources say about each."""
-    rows = []
+    """Print hits as cards: what, where and by whom, and what the sources say about it."""
     for record in records:
-        context = record.contexts[0] if record.contexts else {}
-        more = f" (+{len(record.contexts) - 1} more)" if len(record.contexts) > 1 else ""
-        listed = f" (listed: {record.value})" if record.observed != record.value else ""
-        rows.append(
-            (
-                record.last_seen,
-                f"{record.observed or record.value}{listed}",
-                record.buffer,
-                record.client,
-                record.count,
-                record.sensor,
-                f"{context.get('source', '-')}: {context.get('info') or '-'}{more}",
-                context.get("tlp") or "-",
-                ", ".join(context.get("tags", [])) or "-",
-            )
+        shown = record.observed or record.value or "(the alert does not say which value)"
+        listed = f"  listed: {record.value}" if record.value not in ("", shown) else ""
+        out.say(f"{moment(record.last_seen)}  {shown}{listed}", style="bold")
+        times = "once" if record.count == 1 else f"{record.count:,} times"
+        since = "" if record.count == 1 else f" since {moment(record.first_seen)}"
+        out.say(
+            f"  {record.type} in {record.buffer}, by {record.client} to {record.server},"
+            f" on sensor {record.sensor}, {times}{since}"
         )
-    out.table(
-        ("last seen", "indicator", "buffer", "client", "count", "sensor", "event", "TLP", "tags"),
-        rows,
-    )
+        for context in record.contexts[:_CONTEXTS_SHOWN]:
+            event = f"  event {context['event']}" if context["event"] else ""
+            out.say(f"  {context['source']}: {context['info'] or '-'}{event}")
+            tags = ", ".join(context["tags"]) or "-"
+            out.say(f"    TLP {context['tlp'] or '-'}   tags {tags}")
+            if context["url"]:
+                out.say(f"    {context['url']}")
+        if len(record.contexts) > _CONTEXTS_SHOWN:
+            out.say(f"  and {len(record.contexts) - _CONTEXTS_SHOWN} more sources or events")
+        if not record.contexts:
+            out.say("  no source lists it any more")
 
 
 @hit.command()

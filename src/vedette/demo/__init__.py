@@ -78,8 +78,10 @@ def tell(directory: Path | None, series: str, say: Say) -> Story:
         )
     started = time.monotonic()
     with ExitStack() as stack:
-        home = directory or Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="vedette-demo-"))
+        home = (
+            directory.absolute()
+            if directory
+            else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vedette-demo-")))
         )
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "vedette.toml").exists():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import structlog
 
 from vedette.bundle.builder import Builder, BuildResult
-from vedette.bundle.generation import forget, latest
+from vedette.bundle.generation import Generation, forget, latest
+from vedette.model import Key
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.engine import Target
 from vedette.ruleset.manifest import SourceState
@@ -28,14 +29,8 @@ def build(hub: Hub, *, whole: bool = False) -> BuildResult:
     settings, store = hub.settings, hub.store
     with hub.working("building a bundle"):
         newest = latest(settings.bundles)
-        record = store.fleet.generation(newest.number) if newest else None
-        known = record is not None and newest is not None
-        # A restored database or bundle directory does not know how far the other reaches.
-        known = known and record.content_id == newest.manifest.content_id
         seq = store.entries.last_change()
-        changed = None
-        if known and record and not whole:
-            changed = store.entries.changed_since(record.change_seq)
+        changed = None if whole or newest is None else _changed_since(hub, newest)
         builder = Builder(
             root=settings.bundles,
             targets=targets(hub),
@@ -66,6 +61,15 @@ def build(hub: Hub, *, whole: bool = False) -> BuildResult:
         dropped=dropped,
     )
     return result
+
+
+def _changed_since(hub: Hub, newest: Generation) -> list[Key] | None:
+    """The keys that changed since a generation; None where that is not known."""
+    record = hub.store.fleet.generation(newest.number)
+    # A restored database or bundle directory does not know how far the other reaches.
+    if record is None or record.content_id != newest.manifest.content_id:
+        return None
+    return hub.store.entries.changed_since(record.change_seq)
 
 
 def targets(hub: Hub) -> tuple[Target, ...]:
