@@ -1,4 +1,4 @@
-"""THE table: which indicator type is matched in which Suricata buffer, by which rule, on which engine.
+"""THE table: which indicator type is matched in which Suricata buffer, by which rule.
 
 The compiler, the EVE reader, the coverage page and the docs all read it; what is not here cannot be
 matched. Each row was loaded and fired on Suricata 7.0.10 and 8.0.7.
@@ -153,9 +153,9 @@ def _names(first: int) -> tuple[Buffer, ...]:
             sid=first + 1,
             name="http.host",
             protocol="http",
-            inspect="http.host;",
+            inspect="http.host; to_lowercase;",  # 7.0.10 keeps the case before a port
             eve=_HOST_EVE,
-            note="already lower case and without port in the engine",
+            note="without port in the engine",
         ),
         Buffer(
             sid=first + 2,
@@ -240,12 +240,17 @@ def _file_hash(sid: int, kind: DatasetType) -> tuple[Dataset, ...]:
         inspect="",
         flow="",
         eve=(f"fileinfo.{algorithm}", f"files[].{algorithm}"),
-        needs="HTTP bodies beyond response-body-limit (100kb) have no hash",
+        needs=(
+            "HTTP bodies beyond response-body-limit (100kb) have no hash; 7.0 computes only one of"
+            " md5, sha1, sha256 for a file (the largest list's) unless force-hash names all"
+        ),
     )
     return (Dataset(name=algorithm, type=kind, buffers=(buffer,)),)
 
 
-def _tls_hash(sid: int, name: str, protocol: str, eve: str, flow: str, needs: str = "") -> Buffer:
+def _tls_hash(
+    sid: int, name: str, protocol: str, eve: str, flow: str, *, needs: str = ""
+) -> Buffer:
     return Buffer(
         sid=sid,
         name=name,
@@ -433,7 +438,7 @@ _ROWS: tuple[Row, ...] = (
                 inspect=f"file.name; to_lowercase; {_BASENAME}",
                 flow="",
                 eve=("fileinfo.filename", "files[].filename"),
-                note="the last part of a path; an HTTP file is named after its URL without a better name",
+                note="the last part of a path; an HTTP file may be named after its URL",
             ),
         ),
     ),
@@ -442,15 +447,15 @@ _ROWS: tuple[Row, ...] = (
         misp=("ja3-fingerprint-md5",),
         datasets=_string(
             "ja3",
-            _tls_hash(51, "ja3.hash", "tls", "tls.ja3.hash", _EST_S, _JA3_SETTING),
-            _tls_hash(52, "ja3.hash", "quic", "quic.ja3.hash", "", _JA3_SETTING),
+            _tls_hash(51, "ja3.hash", "tls", "tls.ja3.hash", _EST_S, needs=_JA3_SETTING),
+            _tls_hash(52, "ja3.hash", "quic", "quic.ja3.hash", "", needs=_JA3_SETTING),
         ),
     ),
     Row(
         type=T.JA3S,
         misp=(),
         datasets=_string(
-            "ja3s", _tls_hash(53, "ja3s.hash", "tls", "tls.ja3s.hash", _EST_C, _JA3_SETTING)
+            "ja3s", _tls_hash(53, "ja3s.hash", "tls", "tls.ja3s.hash", _EST_C, needs=_JA3_SETTING)
         ),
     ),
     Row(
@@ -458,8 +463,8 @@ _ROWS: tuple[Row, ...] = (
         misp=("ja4-plus",),
         datasets=_string(
             "ja4",
-            _tls_hash(54, "ja4.hash", "tls", "tls.ja4", _EST_S, _JA4_SETTING),
-            _tls_hash(55, "ja4.hash", "quic", "quic.ja4", "", _JA4_SETTING),
+            _tls_hash(54, "ja4.hash", "tls", "tls.ja4", _EST_S, needs=_JA4_SETTING),
+            _tls_hash(55, "ja4.hash", "quic", "quic.ja4", "", needs=_JA4_SETTING),
         ),
     ),
     Row(
@@ -531,7 +536,9 @@ _ROWS: tuple[Row, ...] = (
         misp=("hassh-md5",),
         datasets=_string(
             "hassh",
-            _tls_hash(61, "ssh.hassh", "ssh", "ssh.client.hassh.hash", _EST_S, _HASSH_SETTING),
+            _tls_hash(
+                61, "ssh.hassh", "ssh", "ssh.client.hassh.hash", _EST_S, needs=_HASSH_SETTING
+            ),
         ),
     ),
     Row(
@@ -540,7 +547,7 @@ _ROWS: tuple[Row, ...] = (
         datasets=_string(
             "hassh-server",
             _tls_hash(
-                62, "ssh.hassh.server", "ssh", "ssh.server.hassh.hash", _EST_C, _HASSH_SETTING
+                62, "ssh.hassh.server", "ssh", "ssh.server.hassh.hash", _EST_C, needs=_HASSH_SETTING
             ),
         ),
     ),

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from vedette.buffers import ROWS, Buffer, Row
+from vedette.buffers import ROWS, Buffer, Profile, Row
 from vedette.model import IndicatorType
 from vedette.ruleset.addresses import network_groups
 from vedette.ruleset.context import CONTEXT_KEY
@@ -35,6 +35,11 @@ class Rule(NamedTuple):
         """SHA-256 of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    def marked_first(self) -> Rule:
+        """Return the rule with a flowbit, by which the engine puts it before those without."""
+        head, sid, tail = self.text.rpartition(" sid:")
+        return self._replace(text=f"{head} flowbits:set,vedette.first-hash;{sid}{tail}")
+
     def line(self, rev: int) -> str:
         """Return the line of the rules file."""
         return f"{self.text} rev:{rev};)\n"
@@ -55,8 +60,20 @@ class Ruleset(NamedTuple):
         if info := self.sets.get(generation):
             for buffer in GENERATION.buffers:
                 yield self._rule(generation, info, buffer, None)
+        preferred = self._preferred_hash_list() if target.profile is Profile.V7_0 else None
         for row in ROWS.values():
-            yield from self._rules_of(row, target)
+            for rule in self._rules_of(row, target):
+                yield rule.marked_first() if rule.set == preferred else rule
+
+    def _preferred_hash_list(self) -> str | None:
+        """Return the hash list that 7.0 shall not miss: the largest of several.
+
+        7.0 computes for a file only the hash that its first file hash rule needs, in the order of
+        its own, where rules that set a flowbit come first (seen on 7.0.10, not on 8.0.7; in
+        ``SigGroupHeadSetFileHashFlag``). A sample is mostly listed under all its hashes.
+        """
+        lists = [info for spec, info in self.sets.items() if spec.kind and spec.kind.is_file_list]
+        return max(lists, key=lambda info: info.entries).name if len(lists) > 1 else None
 
     def _rules_of(self, row: Row, target: Target) -> Iterator[Rule]:
         for dataset in row.datasets:

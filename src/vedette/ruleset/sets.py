@@ -49,7 +49,7 @@ DATASETS: Mapping[str, tuple[Row, Dataset]] = MappingProxyType(
 """Every dataset of the buffers table with its row, by name."""
 
 _RANKS: Mapping[str, int] = MappingProxyType({name: at for at, name in enumerate(DATASETS)})
-_PORTS = frozenset({IndicatorType.IP_DST_PORT, IndicatorType.IP_SRC_PORT})
+_JOINED = frozenset({IndicatorType.IP_DST_PORT, IndicatorType.IP_SRC_PORT, IndicatorType.URL})
 
 
 class SetSpec(NamedTuple):
@@ -160,12 +160,8 @@ _ADDRESSES = (
 
 def has_context(dataset: Dataset) -> bool:
     """Whether the dataset can be JSON: one entry is one value, of a string or an address."""
-    joined = {Encoding.URL_HOST, Encoding.URL_PATH}
-    return (
-        dataset.type in {DatasetType.STRING, DatasetType.IP}
-        and dataset.encoding not in joined
-        and DATASETS[dataset.name][0].type not in _PORTS
-    )
+    kind = DATASETS[dataset.name][0].type
+    return dataset.type in {DatasetType.STRING, DatasetType.IP} and kind not in _JOINED
 
 
 def buffers_for(dataset: Dataset, target: Target) -> Iterator[Buffer]:

@@ -45,7 +45,7 @@ class ListedKeys:
 
     def listed(self, keys: Iterable[Key], /) -> set[Key]:
         """Those of the keys that are here."""
-        return self._keys & set(keys)
+        return set(self._keys.intersection(keys))
 
     def descendants(self, name: str, /) -> Iterator[Key]:
         """Domains, then hostnames below a name."""
