@@ -123,12 +123,16 @@ def _keep(record: _Line) -> None:
 
 
 def _cut_info(record: _Line) -> None:
-    excess = len(_encoder.encode(record)) - LINE_MAX
-    room = max(_INFO_MIN, len(record.info) - excess - 1)
-    if room < len(record.info):
-        record.info = record.info[:room] + "…"
-        while len(record.info) > _INFO_MIN and len(_encoder.encode(record)) > LINE_MAX:
-            record.info = record.info[:-2] + "…"
+    """Keep as much of the info as fits, but not less than its beginning."""
+    info, low, high = record.info, _INFO_MIN, len(record.info)
+    while low < high:
+        middle = (low + high + 1) // 2
+        record.info = info[:middle] + "…"
+        if len(_encoder.encode(record)) <= LINE_MAX:
+            low = middle
+        else:
+            high = middle - 1
+    record.info = info if low >= len(info) else info[:low] + "…"
 
 
 def _cut_tags(record: _Line) -> None:
