@@ -117,6 +117,10 @@ def push(out: Output, names: tuple[str, ...]) -> None:
     _leave(failed, [pushed.proof for pushed in done])
 
 
+def _changes(pushed: Pushed) -> str:
+    return f"+{pushed.added:,} -{pushed.removed:,}; " if pushed.how == "delta" else ""
+
+
 def _push_one(out: Output, opened: Hub, name: str) -> Pushed:
     with out.progress(f"pushing to {name}"):
         pushed = push_current(opened, name)
@@ -125,7 +129,7 @@ def _push_one(out: Output, opened: Hub, name: str) -> Pushed:
     )
     out.say(
         f"{name}: generation {pushed.generation} {how}"
-        f" (+{pushed.added:,} -{pushed.removed:,}; files {pushed.install_s:.2f} s,"
+        f" ({_changes(pushed)}files {pushed.install_s:.2f} s,"
         f" live and proved {pushed.live_s:.2f} s later)"
     )
     if pushed.reason:
