@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -49,7 +48,6 @@ def run(command: Sequence[str], *, threads: bool = False, cwd: Path | None = Non
             timeout=_TIMEOUT_S,
             check=True,
             cwd=cwd,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
         cost = json.loads(Path(result.name).read_bytes())
     if cost["code"] != 0:

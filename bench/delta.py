@@ -35,7 +35,6 @@ from vedette.testing.engine import Engine, Live
 
 _QUERIES_A_SECOND = 500
 _ASKED = 10
-_SETTLE_S = 1.0
 
 
 class Step(NamedTuple):
@@ -62,7 +61,7 @@ def tables(options: Options) -> Iterable[Table]:
     rows: list[Sequence[object]] = []
     for engine in options.engines:
         place = options.scratch / engine.home.name
-        with _Desk.open(place, engine, names) as desk:
+        with _Desk.open(place, engine, names, options.size(1.0, 0.2)) as desk:
             found = alternate(
                 {
                     "socket": partial(desk.change, changes, "delta"),
@@ -113,17 +112,22 @@ def _row(engine: Engine, way: str, steps: Sequence[Step]) -> Sequence[object]:
 class _Desk:
     """A hub, a running engine that holds its generation, and the list that both come from."""
 
-    def __init__(self, hub: Hub, live: Live, path: Path, names: Sequence[str]) -> None:
+    def __init__(
+        self, hub: Hub, live: Live, path: Path, names: Sequence[str], settle_s: float
+    ) -> None:
         self._hub = hub
         self._live = live
         self._path = path
         self._names = list(names)
         self._numbers = count()
         self._default = hub.settings
+        self._settle_s = settle_s
 
     @classmethod
     @contextmanager
-    def open(cls, place: Path, engine: Engine, names: Sequence[str]) -> Iterator[_Desk]:
+    def open(
+        cls, place: Path, engine: Engine, names: Sequence[str], settle_s: float
+    ) -> Iterator[_Desk]:
         """Start an engine, and push the names to it for the first time."""
         vedette = Vedette(place)
         rules = place / "rules"
@@ -136,7 +140,7 @@ class _Desk:
             hub.store.add_source("domains", "list", settings, 900)
             sensor: dict[str, Any] = {"socket": str(live.socket), "rules": str(rules)}
             hub.store.fleet.add_sensor("probe", sensor)
-            desk = cls(hub, live, path, names)
+            desk = cls(hub, live, path, names, settle_s)
             desk._write()
             pull(hub, "domains")
             build(hub)
@@ -162,7 +166,8 @@ class _Desk:
         rss = _memory(self._live.pid, "VmRSS")
         Path(f"/proc/{self._live.pid}/clear_refs").write_text("5")
         dropped = _dropped(self._live)
-        with _Queries(self._live, self._names[: -len(new)], active=how == "reload") as queries:
+        listed = self._names[: -len(new)] if how == "reload" else []
+        with _Queries(self._live, listed, self._settle_s) as queries:
             before = time.monotonic()
             build(self._hub)
             built = time.monotonic()
@@ -204,22 +209,21 @@ class _Desk:
 class _Queries:
     """Listed names, looked up at a steady rate as long as the ``with`` lasts."""
 
-    def __init__(self, live: Live, names: Sequence[str], *, active: bool) -> None:
+    def __init__(self, live: Live, names: Sequence[str], settle_s: float) -> None:
         self._live = live
-        self._names = random.Random(1).sample(names, len(names)) if active else []
+        self._names = random.Random(1).sample(names, len(names))
+        self._settle_s = settle_s if names else 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send)
         self.sent = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
-        if self._names:
-            time.sleep(_SETTLE_S)
+        time.sleep(self._settle_s)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._names:
-            time.sleep(_SETTLE_S)
+        time.sleep(self._settle_s)
         self._stop.set()
         self._thread.join()
 

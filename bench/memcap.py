@@ -29,10 +29,10 @@ def tables(options: Options) -> Iterable[Table]:
     """One table of what fits, one of the sizes that Vedette chooses."""
     most = options.size(2_200_000, 60_000)
     trial = _Trial(options.scratch / "trial", listed(most), options.size(150, 4))
-    hashsizes = options.size((65_536, 262_144, 1_000_000), (4_096, 16_384))
-    step = options.size(500, 500)
+    hashsizes = options.size((65_536, 262_144, 1_000_000), (4_096,))
+    step = options.size(500, 5_000)
     rows = [trial.row(engine, h, step) for engine in options.engines for h in hashsizes]
-    entries = options.size((1_000_000, 2_000_000), (1_000, 20_000))
+    entries = options.size((1_000_000, 2_000_000), (20_000,))
     chosen = [trial.chosen(engine, count) for engine in options.engines for count in entries]
     return [
         Table(

@@ -21,7 +21,7 @@ ROWS = {
         "| 200 |",
     ),
     "packets": ("no names", "MISP's rules for 300 domains", "Vedette: 2,000, profile 7.0"),
-    "memcap": ("| 4,096 | yes |", "| 16,384 | yes |", "| 20,000 | 6 |"),
+    "memcap": ("| 7.0.10 | 4,096 | yes |", "| 8.0.7 | 4,096 | yes |", "| 20,000 | 6 |"),
     "list_to_bundle": ("limit: read lines", "source pull", "bundle build", "the bundle**"),
     "delta": ("| socket |", "| reload |"),
     "misp_pull": ("Vedette, first pull", "limit: the same pages", "PyMISP search()"),
