@@ -23,6 +23,7 @@ from vedette.cli import EXIT_CODES, vedette
 from vedette.misp import http
 from vedette.ruleset import manifest
 from vedette.ruleset.coverage import markdown
+from vedette.ruleset.sets import SetSpec
 from vedette.sensor import settings as sensor_settings
 from vedette.sources import filters, misp_api, misp_feed, plain_list
 
@@ -148,14 +149,19 @@ def rules() -> str:
             for buffer in dataset.buffers:
                 since = ".".join(map(str, buffer.since[:2]))
                 name = f"`{config.BundleSettings().prefix}-{dataset.name}`"
-                sid = str(base + 100 * buffer.sid)
+                sid = str(SetSpec(dataset.name).sid(base, buffer))
                 rows.append((sid, name, dataset.type.value, f"`{buffer.name}`", since))
     return _table(("first sid", "dataset", "type", "buffer", "from Suricata"), rows)
 
 
 def profiles() -> str:
     """The engine profiles."""
-    rows = [(f"`{p.value}`", ".".join(map(str, p.version)) + " or later") for p in Profile]
+    spelt = [".".join(map(str, profile.version)) for profile in Profile]
+    ends = [f"and later, before {version}" for version in spelt[1:]] + ["and later"]
+    rows = [
+        (f"`{profile.value}`", f"{version} {end}")
+        for profile, version, end in zip(Profile, spelt, ends, strict=True)
+    ]
     return _table(("profile", "engines"), rows)
 
 
