@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from pathlib import Path
+from uuid import uuid4
 
 from vedette.testing.engine import Engine
 
@@ -44,11 +45,12 @@ def test_a_bad_rule_is_an_error(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_a_live_engine_alerts_and_is_gone_after_a_kill(engine: Engine, tmp_path: Path) -> None:
-    directory = write_rules(tmp_path, "evil.example")
+    name = f"{uuid4()}.example"
+    directory = write_rules(tmp_path, name)
     with engine.live(directory) as live:
         assert live.socket.exists()
         time.sleep(0.2)
-        ask("EVIL.example")
+        ask(name.upper())
         assert live.wait_events()[0]["alert"]["signature_id"] == 1
         assert live.kill() == -9
 

@@ -31,6 +31,13 @@ def connect(live: Live) -> socket.socket:
     return client
 
 
+def ends(live: Live, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while live.exit_code() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return live.exit_code() is not None
+
+
 def play(live: Live, script: Script, eight: bool) -> None:
     with connect(live) as client:
         for step in script.steps:
@@ -42,8 +49,7 @@ def play(live: Live, script: Script, eight: bool) -> None:
             expected = step.on_8 if eight else step.on_7
             if expected in {HANGS_UP, CRASHES}:
                 assert data == b"", data
-                time.sleep(0.3)
-                assert (live.exit_code() is not None) == (expected == CRASHES)
+                assert ends(live, 15 if expected == CRASHES else 0.3) == (expected == CRASHES)
                 return
             answer = json.loads(data)
             assert f"{answer['return']} {answer['message']}" == expected, step.sends

@@ -157,7 +157,7 @@ def test_a_reload_by_somebody_else_during_the_delta_is_noticed(desk: Any) -> Non
 
 def test_a_reload_that_began_before_the_new_files_is_waited_for(desk: Any) -> None:
     desk.push({"names": NAMES})
-    desk.engine.reload_s = 0.5
+    desk.engine.reload_s = 2
     desk.engine.begin_reload()  # it has read the old files
     pushed = desk.push({"names": [*NAMES, "new.example"]})
     assert (pushed.how, pushed.proof.ok) == ("reload", True)
