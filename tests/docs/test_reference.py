@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -19,11 +21,13 @@ from vedette.model import IndicatorType
 from vedette.normalize import Reason, normalize
 from vedette.ruleset.coverage import markdown
 from vedette.sensor import proof
-from vedette.sources import BUILTIN
+from vedette.sources import BUILTIN, filters, formats
+from vedette.sources.filters import UNPUBLISHED
 from vedette.sources.formats import FORMATS
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs/reference"
+FORMAT_FILES = sorted(Path(formats.__file__).parent.glob("[a-z]*.py"))
 
 
 def page(name: str) -> str:
@@ -187,6 +191,47 @@ def test_the_examples_of_normalisation_are_true(row: list[str]) -> None:
     key = normalize(IndicatorType(kind), literal(value))
     assert (key.value, key.type.value) == (literal(becomes), becomes_kind)
     assert normalize(*key) == key
+
+
+def said_by(*modules: ModuleType, names: frozenset[str]) -> set[str]:
+    """Return the beginnings of the texts that calls of these names get, read from the source."""
+    found = set()
+    for module in modules:
+        tree = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in names:
+                for argument in call.args:
+                    text = argument.values[0] if isinstance(argument, ast.JoinedStr) else argument
+                    if isinstance(text, ast.Constant) and " " in str(text.value):
+                        found.add(str(text.value).strip().rstrip(":"))
+    return found
+
+
+def test_everything_that_a_format_refuses_or_leaves_out_is_documented() -> None:
+    modules = [
+        import_module(f"vedette.sources.{name}")
+        for name in ("text", *(f"formats.{path.stem}" for path in FORMAT_FILES))
+    ]
+    said = said_by(*modules, names=frozenset({"Refused", "Skipped", "Unreadable"}))
+    documented = {row[0] for row in table(page("list-formats"), "said")}
+    assert len(said) > 10
+    assert documented == said
+
+
+def test_every_reason_of_a_filter_is_documented() -> None:
+    said = {UNPUBLISHED}
+    tree = ast.parse(Path(filters.__file__).read_text(encoding="utf-8"))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and function.name.removeprefix("_")[:5] == "judge":
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return) and node.value is not None:
+                    value = node.value
+                    text = value.values[0] if isinstance(value, ast.JoinedStr) else value
+                    if isinstance(text, ast.Constant) and text.value:
+                        said.add(str(text.value).strip().rstrip(":"))
+    documented = {row[0] for row in table(page("sources"), "left out because")}
+    assert len(said) > 7
+    assert said | {"no engine can match", "unknown MISP type"} == documented
 
 
 def test_the_coverage_page_is_what_the_table_says() -> None:
