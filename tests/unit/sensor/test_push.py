@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from vedette.errors import BusyError, SensorError
+from vedette.sensor.delta import TooFar, plan
 from vedette.sensor.install import RulesDirectory
 from vedette.sensor.push import push, target_of
 from vedette.testing.fake_suricata import CrashError
@@ -306,3 +308,55 @@ def test_a_damaged_bundle_changes_nothing(desk: Any) -> None:
     current = RulesDirectory(Path(desk.sensor.rules)).current()
     assert current is not None
     assert current.release.generation == 1
+
+
+def test_rules_for_another_profile_are_reloaded(desk: Any) -> None:
+    desk.push({"names": NAMES})
+    pushed = desk.push({"names": NAMES[1:]}, target="8.0.7")
+    assert (pushed.how, pushed.proof.ok) == ("reload", True)
+    assert pushed.reason == "the rules are for 8.0.7, not 7.0 any more"
+
+
+def test_a_change_that_the_engine_refuses_ends_in_a_reload(desk: Any) -> None:
+    desk.push({"names": NAMES})
+
+    def lose_set(request: dict[str, Any]) -> None:
+        if request["command"] == "dataset-add":
+            desk.engine._ruleset.sets.clear()
+
+    desk.engine.before = lose_set
+    pushed = desk.push({"names": [*NAMES, "new.example"]})
+    assert (pushed.how, pushed.proof.ok) == ("reload", True)
+    assert pushed.reason == "the engine answered 'no such set' to a change of names"
+
+
+def test_an_engine_that_holds_something_else_is_reloaded(desk: Any) -> None:
+    desk.push({"names": NAMES})
+    desk.engine._ruleset.sets["names"].values.clear()
+    pushed = desk.push({"names": NAMES[1:]})
+    assert (pushed.how, pushed.proof.ok) == ("reload", True)
+    assert pushed.reason == "the engine does not hold the generation before"
+
+
+def test_an_engine_that_does_not_come_back_is_an_error(desk: Any) -> None:
+    desk.push({"names": NAMES})
+
+    def crash(request: dict[str, Any]) -> None:
+        if request["command"] == "dataset-add":
+            raise CrashError
+
+    desk.engine.before = crash
+    release, sources = desk.release({"names": [*NAMES, "new.example"]})
+    with pytest.raises(SensorError, match="nobody listens") as caught:
+        push(_with(desk.sensor, restart_timeout_s=0.3), release, sources)
+    assert "Generation 2 is installed" in caught.value.hint
+
+
+def test_a_set_of_another_shape_is_not_changed_over_the_socket(desk: Any) -> None:
+    directory = RulesDirectory(Path(desk.sensor.rules))
+    desk.push({"names": NAMES})
+    before = directory.current()
+    assert before is not None
+    wider = structs.replace(before.release.sets[0], hashsize=2048)
+    after = before._replace(release=structs.replace(before.release, sets=(wider,)))
+    assert plan(before, after, {}, 100) == TooFar("there are other datasets")

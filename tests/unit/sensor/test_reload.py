@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vedette.errors import SensorError
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.protocol import Outcome
 from vedette.sensor.reload import Activity, Mark, activity, mark, reload
 
 
@@ -70,3 +72,18 @@ def test_a_slow_reload_is_not_taken_for_one_given_up(
 )
 def test_what_happened_since_follows_from_count_and_time(now: Mark, expected: Activity) -> None:
     assert activity(Mark(3, "a"), now) is expected
+
+
+def test_a_refusal_for_another_reason_is_an_error(tmp_path: Path) -> None:
+    class Refusing(SuricataSocket):
+        def reload_time(self) -> str:
+            return "then"
+
+        def reloads(self, at_least: int = 0) -> int:
+            return at_least
+
+        def begin_reload(self) -> Outcome:
+            return Outcome.UNKNOWN_COMMAND
+
+    with pytest.raises(SensorError, match="refused to reload: unknown command"):
+        reload(Refusing(tmp_path / "s"), 1)
