@@ -112,7 +112,10 @@ def _compare(
     if not is_lookable(info):
         return TooFar(f"the hash list {info.name} has changed, and only a reload reads it again")
     files = before.path / file_name(old), after.path / file_name(info)
-    found = difference(*files, limit=left + 2)
+    try:
+        found = difference(*files, limit=left + 2)
+    except OSError as error:
+        return TooFar(f"{error.filename} cannot be read: {error.strerror}")
     if found is None:
         return TooFar(f"more than the allowed number of entries have changed ({info.name})")
     canaries = datavalue(old, old.canary), datavalue(info, info.canary)

@@ -52,7 +52,10 @@ def _removed(before: Installed, installed: Installed) -> dict[str, list[str]]:
         if info is None or old.sha256 == info.sha256 or old.type != info.type:
             continue
         files = before.path / file_name(old), installed.path / file_name(info)
-        found = difference(*files, limit=_CHANGES_MAX)
+        try:
+            found = difference(*files, limit=_CHANGES_MAX)
+        except OSError:
+            continue  # the check of the files says so
         if found:
             added = {entry_of(info, line).datavalue for line in found.added}
             gone = {entry_of(old, line).datavalue for line in found.removed}

@@ -131,3 +131,10 @@ def test_a_line_of_another_format_is_named(desk: Any) -> None:
     for line in (b"YQ==", b'{"w":"a"}', b'{"v":1}'):
         with pytest.raises(SensorError, match="not an entry"):
             entry_of(info, line)
+
+
+def test_a_file_that_is_gone_is_red_and_nothing_else_breaks(desk: Any) -> None:
+    desk.push({"names": NAMES})
+    desk.push({"names": NAMES[1:]})
+    (desk.sensor.rules_path / "current/names.lst").unlink()
+    assert {check.name for check in prove_held(desk.sensor).failed} == {"files", "names.members"}

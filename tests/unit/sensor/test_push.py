@@ -360,3 +360,11 @@ def test_a_set_of_another_shape_is_not_changed_over_the_socket(desk: Any) -> Non
     wider = structs.replace(before.release.sets[0], hashsize=2048)
     after = before._replace(release=structs.replace(before.release, sets=(wider,)))
     assert plan(before, after, {}, 100) == TooFar("there are other datasets")
+
+
+def test_a_generation_before_that_was_damaged_is_no_base_for_a_delta(desk: Any) -> None:
+    desk.push({"names": NAMES})
+    (Path(desk.sensor.rules) / "current/names.lst").unlink()
+    pushed = desk.push({"names": NAMES[1:]})
+    assert (pushed.how, pushed.proof.ok) == ("reload", True)
+    assert "names.lst cannot be read: No such file" in pushed.reason
