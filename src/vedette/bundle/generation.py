@@ -184,8 +184,6 @@ def rollback(root: Path, number: int) -> Generation:
 
 def repair(root: Path) -> None:
     """Remove what a killed build left, and point ``current`` at the current generation."""
-    if not root.is_dir():
-        return
     for path in root.iterdir():
         if _TEMPORARY.match(path.name):
             if path.is_dir() and not path.is_symlink():

@@ -92,15 +92,14 @@ def edit_names(
     listed = indicators.listed(_asked(tops, hostnames))
     regions = [_Region(top, _region(top, listed, indicators, forms, tally)) for top in tops]
     edits: defaultdict[SetSpec, list[Edit]] = defaultdict(list)
-    touched = {HOSTNAMES, *(s for s in existing if s == DOTTED or s.labels)}
-    touched.update(*(region.data for region in regions))
+    touched = {s for s in existing if s == DOTTED or (s.labels and not s.context)}
+    touched.update([HOSTNAMES], *(region.data for region in regions))
     for spec in touched:
-        if not spec.context:
-            edits[spec] = [
-                _region_edit(region, spec)
-                for region in regions
-                if not spec.labels or spec.labels > region.name.count(".")
-            ]
+        edits[spec] = [
+            _region_edit(region, spec)
+            for region in regions
+            if not spec.labels or spec.labels > region.name.count(".")
+        ]
     for name in hostnames:
         covered = any(Key(_DOMAIN, above) in listed for above in (name, *ancestors(name)))
         present = Key(_HOSTNAME, name) in listed and not covered

@@ -135,8 +135,6 @@ class SetSpec(NamedTuple):
 
     def is_for(self, target: Target) -> bool:
         """Whether a target's rules use it (as far as its buffers exist there)."""
-        if self.is_values or self.dataset == GENERATION.name:
-            return True
         if self.context != (target.context and has_context(self.source)):
             return False
         if self.source.encoding is Encoding.SUBDOMAIN:
