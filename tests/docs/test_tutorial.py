@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,13 @@ def suricata8() -> Engine:
     if engine := find_engine("8"):
         return engine
     return lack(f"no Suricata 8 in {engines_home()} (run: tools/engines.sh 8)")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Return a home directory; not pytest's, because a socket's path has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="vedette-") as path:
+        yield Path(path)
 
 
 def lack(reason: str) -> Any:
@@ -86,17 +94,17 @@ def test_dots_stand_for_what_is_not_shown(expected: list[str], got: list[str], s
 
 
 def test_the_tutorial_runs_as_it_stands(
-    suricata8: Engine, tmp_path: Path, blocks: Callable[[Path], Iterator[Any]]
+    suricata8: Engine, home: Path, blocks: Callable[[Path], Iterator[Any]]
 ) -> None:
     found = list(blocks(TUTORIAL))
     steps = [block.text for block in found if block.language == "sh"]
     script = "set -euo pipefail\n" + "".join(f"{step}\necho '=== end of step'\n" for step in steps)
-    pid_file = tmp_path / "vedette-tutorial/sensor/suricata.pid"
+    pid_file = home / "vedette-tutorial/sensor/suricata.pid"
     try:
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=ROOT,
-            env=environment(tmp_path),
+            env=environment(home),
             capture_output=True,
             text=True,
             timeout=280,
@@ -106,7 +114,7 @@ def test_the_tutorial_runs_as_it_stands(
         with suppress(OSError, ValueError):
             os.kill(int(pid_file.read_text()), signal.SIGKILL)
     assert done.returncode == 0, done.stdout + done.stderr
-    outputs = done.stdout.replace(str(tmp_path), HOME).split("=== end of step\n")
+    outputs = done.stdout.replace(str(home), HOME).split("=== end of step\n")
     assert len(outputs) == len(steps) + 1
     shown = 0
     remaining = iter(outputs)
@@ -118,7 +126,7 @@ def test_the_tutorial_runs_as_it_stands(
             shown += 1
             assert shows(lines(block.text), lines(output)), f"{block.text}\n--- is now:\n{output}"
     assert shown > 8
-    assert not list(tmp_path.iterdir())
+    assert not list(home.iterdir())
 
 
 def test_the_readme_shows_what_the_demo_prints(
