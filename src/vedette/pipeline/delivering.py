@@ -6,12 +6,12 @@ import msgspec
 
 from vedette.bundle.generation import Generation, open_generation
 from vedette.config import parse_duration
-from vedette.errors import BundleError, SensorError, VedetteError
+from vedette.errors import BundleError, VedetteError
 from vedette.pipeline.hub import Hub
-from vedette.sensor.client import SuricataSocket
 from vedette.sensor.doctor import Finding, diagnose
+from vedette.sensor.held import prove_held
 from vedette.sensor.install import RulesDirectory
-from vedette.sensor.proof import Plan, Proof, prove
+from vedette.sensor.proof import Proof
 from vedette.sensor.push import Pushed, push, target_of
 from vedette.sensor.release import Release
 from vedette.sensor.settings import Sensor
@@ -83,14 +83,7 @@ def prove_current(hub: Hub, name: str) -> Proof:
     """
     sensor = sensor_of(hub, name)
     with hub.delivering(name):
-        installed = RulesDirectory(sensor.rules_path).current()
-        if installed is None:
-            raise SensorError(
-                f"nothing of ours is installed in {sensor.rules}",
-                hint=f"Run: vedette sensor push {name}",
-            )
-        with SuricataSocket(sensor.socket_path, sensor.timeout_s) as engine:
-            proof = prove(engine, name, installed, Plan(members=hub.settings.push.proof_members))
+        proof = prove_held(sensor, members=hub.settings.push.proof_members)
     _keep(hub, proof)
     return proof
 
@@ -102,6 +95,15 @@ def is_behind(hub: Hub, sensor: Sensor) -> bool:
         return False
     installed = RulesDirectory(sensor.rules_path).current()
     return installed is None or installed.release.content_id != generation.manifest.content_id
+
+
+def is_for_another_engine(hub: Hub, proof: Proof) -> bool:
+    """Whether the engine can do more (or less) by now than the rules it was proved with.
+
+    Raises:
+        SensorError: The engine cannot be asked.
+    """
+    return str(target_of(sensor_of(hub, proof.sensor))) != proof.target
 
 
 def _keep(hub: Hub, proof: Proof) -> None:

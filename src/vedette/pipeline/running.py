@@ -16,7 +16,13 @@ import structlog
 from vedette.config import Settings, parse_duration
 from vedette.errors import BusyError, SensorError, VedetteError
 from vedette.pipeline.building import build
-from vedette.pipeline.delivering import is_behind, prove_current, push_current, sensors
+from vedette.pipeline.delivering import (
+    is_behind,
+    is_for_another_engine,
+    prove_current,
+    push_current,
+    sensors,
+)
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.pulling import pull
@@ -107,6 +113,10 @@ class Runner:
             proof = prove_current(hub, name)
         except SensorError as error:
             log.warning("sensor.unproved", sensor=name, error=str(error), hint=error.hint)
+            return
+        if proof.ok and is_for_another_engine(hub, proof):
+            log.info("sensor.upgraded", sensor=name, engine=proof.engine, was_for=proof.target)
+            push_current(hub, name)
             return
         if proof.ok:
             return
