@@ -64,6 +64,6 @@ def _show(out: Output, story: Story) -> None:
     out.say("  vedette init && vedette source add misp https://your-misp --key-file FILE")
     out.say(
         "  vedette sensor add NAME --socket /run/suricata-command.socket --rules"
-        " /var/lib/vedette-rules --eve /var/log/suricata/eve.json"
+        " /var/lib/vedette/rules --eve /var/log/suricata/eve.json"
     )
     out.say("  vedette sensor doctor NAME; vedette run")

@@ -50,7 +50,17 @@ def _reach(hub: Hub, number: int) -> int:
 
 
 def _explained(hub: Hub, keys: list[Key], since: int, until: int, *, added: bool) -> list[Change]:
-    reasons = hub.store.entries.reasons(keys, since, until)
-    return [
-        reasons.get(key) or Change(added=added, key=key, source="", reason=_UNKNOWN) for key in keys
-    ]
+    entries = hub.store.entries
+    known = entries.reasons(keys, since, until)
+    bulks = entries.bulks(since, until)
+    rest = [key for key in keys if key not in known]
+    # What a bulk change brought or took is not named one by one; the entries tell whose it is.
+    listed = entries.lookup(rest) if added and bulks else {}
+    for key in rest:
+        sources = [claim.source for claim in listed.get(key, []) if claim.source in bulks]
+        if added and sources:
+            known[key] = Change(added, key, sources[0], bulks[sources[0]])
+        elif not added and bulks:
+            reason = "; ".join(f"{source}: {why}" for source, why in bulks.items())
+            known[key] = Change(added, key, "", reason)
+    return [known.get(key) or Change(added, key, "", _UNKNOWN) for key in keys]

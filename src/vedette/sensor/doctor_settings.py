@@ -13,6 +13,7 @@ from vedette.sensor.configuration import (
     find_item,
     is_no,
     is_yes,
+    items,
     size_bytes,
 )
 from vedette.sensor.finding import Finding, Severity, in_yaml
@@ -45,6 +46,8 @@ def check(
     caps = _CAPS_7 if version and version < _EIGHT else _CAPS_8
     yield from _caps(configuration, caps, sets)
     yield from _bodies(configuration, sets)
+    if version is None or version < _EIGHT:
+        yield from _hashes(configuration, sets)
     yield from _midstream(configuration)
     yield from _fingerprints(configuration, sets)
     yield from _eve(sensor, configuration)
@@ -79,7 +82,7 @@ def _caps(
 
 
 def _bodies(configuration: Configuration, sets: Sequence[SetInfo]) -> Iterator[Finding]:
-    hashes = sum(info.entries for info in sets if info.type.startswith("file"))
+    hashes = sum(info.entries for info in sets if is_file(info))
     severity = Severity.WARNING if hashes else Severity.HINT
     remedy = in_yaml(_BODY_YAML, "memory for the bodies that are in flight, within memcaps")
     lost = f" {hashes:,} file hashes are affected." if hashes else ""
@@ -99,6 +102,34 @@ def _bodies(configuration: Configuration, sets: Sequence[SetInfo]) -> Iterator[F
             consequence=f"A larger file gets no hash at all.{lost}",
             remedy=remedy,
         )
+
+
+def _hashes(configuration: Configuration, sets: Sequence[SetInfo]) -> Iterator[Finding]:
+    """7.0 computes one kind of hash for a file, that of its first rule, unless it is forced to."""
+    lists = {info.type.removeprefix("file"): info.entries for info in sets if is_file(info)}
+    output = find_item(configuration, "outputs", lambda value: value == "eve-log")
+    files = find_item(configuration, f"{output}.types", lambda value: value == "files")
+    forced = set(items(configuration, f"{files}.force-hash"))
+    largest = max(lists, key=lambda name: lists[name], default="")
+    missed = {name: n for name, n in lists.items() if name not in {largest, *forced}}
+    if missed:
+        hashes = ", ".join(f"{n:,} {name}" for name, n in missed.items())
+        yield Finding(
+            severity=Severity.WARNING,
+            title=f"Suricata 7.0 computes only the {largest} of a file",
+            consequence=f"{hashes} cannot be seen: there are {len(lists)} kinds of hash lists, and"
+            " 7.0 computes what the first of them needs.",
+            remedy=in_yaml(
+                "outputs:\n  - eve-log:\n      types:\n        - files:\n"
+                "            force-hash: [" + ", ".join(sorted(lists)) + "]",
+                "one more digest of each file",
+            ),
+        )
+
+
+def is_file(info: SetInfo) -> bool:
+    """Whether a set is a hash list of files."""
+    return info.type in {"filemd5", "filesha1", "filesha256"}
 
 
 def _midstream(configuration: Configuration) -> Iterator[Finding]:

@@ -159,3 +159,12 @@ class Entries:
                 text = f"{reason} ({group_key})" if group_key else reason
                 found[key] = Change(added=bool(added), key=key, source=source, reason=text)
         return found
+
+    def bulks(self, since: int, until: int) -> dict[str, str]:
+        """Reason by source of the changes in ``since < seq <= until`` that were not named."""
+        return dict(
+            self._db.execute(
+                "SELECT source, reason FROM change WHERE seq>? AND seq<=? AND type='' ORDER BY seq",
+                (since, until),
+            )
+        )

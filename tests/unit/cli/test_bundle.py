@@ -102,3 +102,17 @@ def test_old_generations_are_forgotten_beyond_keep(
         cli("source", "pull")
         cli("bundle", "build")
     assert cli("bundle", "show", "--json").json["on_disk"] == [4, 3]
+
+
+def test_a_diff_says_that_a_source_came_or_went(cli: Cli, listed: Path) -> None:
+    cli("bundle", "build")
+    Path("more.txt").write_text("more.example\n")
+    cli("source", "add", "list", "more.txt", "--type", "domain", "--name", "more")
+    cli("source", "pull")
+    cli("bundle", "build")
+    (came,) = cli("bundle", "diff", 1, 2, "--json").json["added"]
+    assert (came["source"], came["reason"]) == ("more", "first pull")
+    cli("source", "remove", "more")
+    cli("bundle", "build")
+    (went,) = cli("bundle", "diff", 2, 3, "--json").json["removed"]
+    assert went["reason"] == "more: source removed"

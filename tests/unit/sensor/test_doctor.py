@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from vedette.ruleset.manifest import SetInfo
@@ -296,3 +297,24 @@ def test_a_dump_is_read_like_a_running_engine() -> None:
     assert find_item(dumped, "outputs", lambda value: value == "eve-log") == "outputs.1.eve-log"
     assert dumped.get("outputs.1.eve-log") is None
     assert (is_yes("Yes"), is_yes(None), is_no("off"), is_no(None)) == (True, False, True, False)
+
+
+def test_7_0_with_several_hash_lists_is_told_which_are_blind(
+    examine: Callable[..., dict[str, Finding]],
+) -> None:
+    def hashes(kind: str, entries: int) -> SetInfo:
+        return msgspec.structs.replace(info(kind, 0, kind), entries=entries)
+
+    lists = (hashes("filemd5", 5), hashes("filesha256", 9))
+    found = examine(sets=lists, version="7.0.10")
+    title = "Suricata 7.0 computes only the sha256 of a file"
+    finding = found[title]
+    assert "5 md5 cannot be seen" in finding.consequence
+    assert "force-hash: [md5, sha256]" in finding.remedy
+    forced = {
+        "outputs.1.eve-log.types.1": "files",
+        "outputs.1.eve-log.types.1.files.force-hash.0": "md5",
+    }
+    assert title not in examine(forced, sets=lists, version="7.0.10")
+    assert examine(sets=lists[:1], version="7.0.10").keys().isdisjoint({title})
+    assert examine(sets=lists, version="8.0.7") == {}
