@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -71,6 +72,20 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that has an end: a pipe or a device would keep its reader waiting.
+
+    Raises:
+        OSError: It cannot be opened, or is anything but a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError("a directory, not a file" if stat.S_ISDIR(mode) else "not a regular file")
 
 
 def open_decompressed(

@@ -17,7 +17,7 @@ from typing import Self
 import httpx2
 
 from vedette.errors import SourceError
-from vedette.files import open_decompressed
+from vedette.files import open_decompressed, open_regular
 from vedette.misp.feed_archive import TarFeed, ZipFeed
 from vedette.misp.feed_document import (
     EVENT_MAX_BYTES,
@@ -49,10 +49,10 @@ def open_feed(location: str, connection: Connection) -> AbstractContextManager[F
     if path.is_dir():
         return DirectoryFeed(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if file.read(4) == _ZIP:
                 return ZipFeed(path)
-        with open_decompressed(path) as stream:
+        with open_decompressed(open_regular(path)) as stream:
             is_tar = stream.peek(512)[_TAR_MAGIC] == b"ustar"
     except OSError as error:
         raise SourceError(
@@ -81,9 +81,17 @@ class DirectoryFeed(_Open):
         """The manifest, or ``None``."""
         path = self.path / "manifest.json"
         try:
-            return path.read_bytes() if path.exists() else None
+            with open_regular(path) as file:
+                document = read_bounded(file)
+        except FileNotFoundError:
+            return None
         except OSError as error:
-            raise SourceError(f"cannot read {path}: {error.strerror}", hint=_HINT) from error
+            raise SourceError(
+                f"cannot read {path}: {error.strerror or error}", hint=_HINT
+            ) from error
+        if isinstance(document, Unreadable):
+            raise SourceError(f"{path} is {document.reason}", hint=_HINT)
+        return document
 
     def read(self, keys: Collection[str]) -> Iterator[tuple[str, Document]]:
         """Yield events in the order asked for."""
@@ -205,7 +213,7 @@ class HttpFeed:
 
 def _read_file(path: Path) -> Document:
     try:
-        with open_decompressed(path) as stream:
+        with open_decompressed(open_regular(path)) as stream:
             return read_bounded(stream)
     except FileNotFoundError:
         return Unreadable(MISSING)

@@ -41,14 +41,19 @@ class _Archive(ABC):
         Raises:
             SourceError: The archive cannot be read.
         """
-        found: dict[str, Document] = dict(
-            self._members(lambda name: name.endswith("manifest.json"))
-        )
-        names = [name for name in found if name.rpartition("/")[2] == "manifest.json"]
-        if not names:
+        name: str = ""
+        document: Document | None = None
+
+        def is_nearer(other: str) -> bool:
+            # Only what is better than the best so far is read: an archive may hold thousands.
+            return other.rpartition("/")[2] == "manifest.json" and (
+                not name or _depth(other) < _depth(name)
+            )
+
+        for name, document in self._members(is_nearer):  # noqa: B007 - the last one counts
+            pass
+        if document is None:
             return None
-        name = min(names, key=lambda name: (name.count("/"), name))
-        document = found[name]
         if isinstance(document, Unreadable):
             raise SourceError(f"{self.path}: {name} is {document.reason}", hint=_HINT)
         self.folder = name.removesuffix("manifest.json")
@@ -79,6 +84,10 @@ class _Archive(ABC):
             raise SourceError(f"cannot read archive {self.path}: {error}", hint=_HINT) from error
         except (NotImplementedError, RuntimeError) as error:  # zip: compression, password
             raise SourceError(f"cannot read archive {self.path}: {error}", hint=_HINT) from error
+
+
+def _depth(name: str) -> tuple[int, str]:
+    return name.count("/"), name
 
 
 class TarFeed(_Archive):

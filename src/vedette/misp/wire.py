@@ -181,7 +181,7 @@ def read_event(raw: bytes | Raw) -> tuple[Event, list[Misfit]]:
 
 
 def read_manifest(document: bytes) -> dict[str, ManifestEntry]:
-    """Decode a manifest: event uuid -> entry.
+    """Decode a manifest: event uuid -> entry; an odd entry counts as one without a time.
 
     Raises:
         WireError: It is not JSON, or not a manifest.
@@ -190,8 +190,25 @@ def read_manifest(document: bytes) -> dict[str, ManifestEntry]:
         return {}
     try:
         return msgspec.json.decode(document, type=dict[str, ManifestEntry], strict=False)
+    except _ODD as error:
+        odd = error
     except UNDECODABLE as error:
         raise WireError(describe_not_json(document, error)) from error
+    try:
+        rows = _envelope.decode(document)
+    except UNDECODABLE as error:
+        raise WireError(describe_not_json(document, error)) from error
+    known = {key: entry for key, raw in rows.items() if (entry := _manifest_entry(raw))}
+    if not known:
+        raise WireError(describe_not_json(document, odd))
+    return {key: known.get(key, ManifestEntry()) for key in rows}
+
+
+def _manifest_entry(raw: Raw) -> ManifestEntry | None:
+    try:
+        return msgspec.json.decode(raw, type=ManifestEntry, strict=False)
+    except UNDECODABLE:
+        return None
 
 
 def read_page(document: bytes) -> tuple[list[Attribute], list[Misfit]]:

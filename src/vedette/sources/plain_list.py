@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Literal
@@ -18,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from vedette.errors import SourceError, UnusableValueError
-from vedette.files import UnpackError, open_decompressed
+from vedette.files import UnpackError, open_decompressed, open_regular
 from vedette.misp.http import Connection
 from vedette.model import (
     Context,
@@ -118,7 +117,7 @@ class PlainList(Connection, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def _fetch_file(self, held: _Version) -> Iterator[Item]:
         try:
-            with _open_regular(Path(self.location).expanduser()) as file:
+            with open_regular(Path(self.location).expanduser()) as file:
                 before = _identity(file)
                 if before == held.file:
                     yield Unchanged(_GROUP)
@@ -222,16 +221,6 @@ class _Reader:
 
     def _rejected(self, text: str, reason: str, number: int) -> Rejected:
         return Rejected(text[:_SHOWN], f"{self._where}:{number}", reason)
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    """Open a file that has an end: a pipe or a device would keep the pull waiting."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise OSError("a directory, not a file" if stat.S_ISDIR(mode) else "not a regular file")
 
 
 def _identity(file: BinaryIO) -> str:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +134,33 @@ def test_links_in_an_archive_are_not_followed(tmp_path: Path) -> None:
     assert read(path, A) == {A: Unreadable(MISSING)}
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "event.json"])
+def test_a_pipe_in_a_feed_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with open_feed(str(tmp_path), QUICK) as feed:
+        if name == "manifest.json":
+            with pytest.raises(SourceError, match="not a regular file"):
+                feed.manifest()
+        else:
+            assert dict(feed.read_all()) == {name: Unreadable("not a regular file")}
+    with pytest.raises(SourceError, match="not a regular file"):
+        open_feed(str(tmp_path / name), QUICK)
+
+
+def test_an_archive_full_of_manifests_does_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", b"{}")
+        for number in range(20):
+            archive.writestr(f"{number}/manifest.json", bytes(1 << 20))
+    tracemalloc.start()
+    with open_feed(str(path), QUICK) as feed:
+        assert feed.manifest() == b"{}"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 << 20
+
+
 def test_a_single_event_may_be_compressed(tmp_path: Path) -> None:
     path = tmp_path / "event.json.gz"
     path.write_bytes(gzip.compress(b'{"Event": {}}'))
@@ -162,7 +191,7 @@ def test_a_location_that_does_not_exist_is_an_error_with_a_hint(tmp_path: Path) 
 def test_an_unreadable_file_in_a_directory_costs_only_itself(directory: Path) -> None:
     (directory / f"{A}.json").unlink()
     (directory / f"{A}.json").mkdir()
-    assert read(directory, A, B) == {A: Unreadable("Is a directory"), B: b'{"Event": "B"}'}
+    assert read(directory, A, B) == {A: Unreadable("a directory, not a file"), B: b'{"Event": "B"}'}
 
 
 @pytest.fixture

@@ -133,6 +133,18 @@ def test_a_manifest_maps_uuids_to_timestamps_and_may_be_empty() -> None:
     assert read_manifest(b"{}") == read_manifest(b" []\n") == {}
 
 
+def test_one_odd_entry_of_a_manifest_costs_only_its_own_time() -> None:
+    entries = read_manifest(
+        b'{"a": {"timestamp": "17"}, "b": null, "c": {"timestamp": {}}, "d": {"info": "\xff"}}'
+    )
+    assert {key: entry.timestamp for key, entry in entries.items()} == {
+        "a": "17",
+        "b": "",
+        "c": "",
+        "d": "",
+    }
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [

@@ -218,7 +218,7 @@ def test_a_file_that_cannot_be_opened_and_one_with_a_wrong_event_are_told(tmp_pa
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "wrong.json").write_text('{"Event": {"info": 5}}')
     assert [(item.key, item.reason[:12]) for item in broken(fetch(tmp_path))] == [
-        ("folder.json", "Is a directo"),
+        ("folder.json", "a directory,"),
         ("wrong.json", "not an event"),
     ]
 
