@@ -11,6 +11,7 @@ import structlog
 
 from vedette import __version__
 from vedette.cli import bundle, coverage, demo, hit, indicator, init, run, sensor, source
+from vedette.cli.output import printable, printable_event
 from vedette.errors import VedetteError
 
 EXIT_CODES = {
@@ -49,6 +50,7 @@ def _log_to_stderr(verbose: int) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            printable_event,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -82,7 +84,7 @@ def main() -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        _report_usage(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
@@ -98,6 +100,21 @@ def _report(error: VedetteError, *, as_json: bool) -> None:
         document = {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
         click.echo(msgspec.json.encode(document).decode())
         return
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {printable(str(error))}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        click.echo(f"  {printable(error.hint)}", err=True)
+
+
+def _report_usage(error: click.ClickException, *, as_json: bool) -> None:
+    """Report arguments that click refused, as it does itself or as a document."""
+    if not as_json:
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "vedette"
+    document = {
+        "error": error.format_message(),
+        "hint": f"See: {command} --help",
+        "exit_code": error.exit_code,
+    }
+    click.echo(msgspec.json.encode(document).decode())

@@ -66,7 +66,8 @@ def show(out: Output, generation: int | None, profile: str | None) -> None:
     manifest = found.manifest
     if profile:
         text = (found.path / manifest.rules_for(profile).file).read_text(encoding="utf-8")
-        out.say(text.rstrip())
+        for line in text.splitlines():
+            out.say(line)
         out.result({"generation": manifest.generation, "profile": profile, "rules": text})
         return
     parent = manifest.parent or "none"

@@ -25,6 +25,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from structlog.typing import EventDict
 
 _WIDE = 200
 
@@ -120,8 +121,25 @@ class Ticker:
 
 
 def printable(text: str) -> str:
-    """Text from a feed or the network without what could steer a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+    """Text from a feed or the network on one line, without what could steer a terminal."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"  # noqa: PLR2004
+
+
+def printable_event(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Make what a person reads in a log printable; a processor of structlog."""
+    return {
+        key: "\n".join(map(printable, value.split("\n") if key == "exception" else [value]))
+        if isinstance(value, str)
+        else value
+        for key, value in event.items()
+    }
 
 
 def _cell(value: object) -> str:

@@ -11,7 +11,7 @@ import click
 import structlog
 
 from vedette.cli.common import settings, with_output
-from vedette.cli.output import Output
+from vedette.cli.output import Output, printable_event
 from vedette.pipeline.running import Runner, run_once
 
 
@@ -37,17 +37,17 @@ def run(out: Output, *, once: bool) -> None:
 
 def _log_events(*, as_json: bool) -> None:
     """Log from the level ``info`` on, whatever -v says: a daemon's events are its output."""
-    renderer = (
-        structlog.processors.JSONRenderer()
+    renderers = (
+        [structlog.processors.JSONRenderer()]
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [printable_event, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

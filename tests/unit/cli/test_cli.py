@@ -113,7 +113,44 @@ def test_the_version_is_shown(cli: Cli) -> None:
 
 
 def test_text_from_outside_cannot_steer_a_terminal() -> None:
-    assert printable("a\x1b[2Jb\u202ec") == "a\\x1b[2Jb\\x202ec"
+    assert printable("a\x1b[2Jb\u202ec\nok") == "a\\x1b[2Jb\\u202ec\\x0aok"
+
+
+def test_a_feed_can_neither_steer_a_terminal_nor_write_lines_of_its_own(
+    cli: Cli, short_path: Path
+) -> None:
+    feed = short_path / "feed"
+    feed.mkdir()
+    value = "a\x1b[2J\n  ok all is well"
+    event = {"info": "x", "Attribute": [{"type": "domain", "value": value, "to_ids": True}]}
+    (feed / "a\x1b[31mb.json").write_text("{")
+    (feed / "c.json").write_text(json.dumps({"Event": event}))
+    cli("init")
+    cli("source", "add", "misp-feed", str(feed))
+    pulled = cli("source", "pull")
+    shown = cli("source", "show", "feed")
+    assert "1 rejected" in pulled.out
+    assert r"a\x1b[2J\x0a  ok all is well" in shown.out
+    assert r"a\x1b[31mb.json" in pulled.err
+    assert "\x1b" not in pulled.out + pulled.err + shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("source", "add", "list", "x", "--type", "nonsense"),
+        ("sensor", "push", "--colour"),
+        ("source", "show"),
+        ("nonsense",),
+    ],
+)
+def test_arguments_that_mean_nothing_are_a_json_document_too(
+    cli: Cli, arguments: tuple[str, ...]
+) -> None:
+    refused = cli(*arguments, "--json")
+    assert (refused.code, refused.json["exit_code"]) == (2, 2)
+    assert refused.json["error"]
+    assert "--help" in refused.json["hint"]
 
 
 def test_coverage_needs_no_configuration(cli: Cli) -> None:
