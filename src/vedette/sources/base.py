@@ -26,7 +26,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The operator's name for it; unique, ``[a-z0-9][a-z0-9._-]{0,62}``."""
+        """The operator's name for it; unique, ``[A-Za-z0-9][A-Za-z0-9._-]{0,62}``."""
         ...
 
     def fetch(self, known: Mapping[str, str]) -> Iterator[Item]:

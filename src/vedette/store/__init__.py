@@ -18,7 +18,13 @@ from vedette.store.entries import Entries
 from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
 from vedette.store.pulls import Pull
-from vedette.store.records import GenerationRecord, HitRecord, SensorRecord, SourceRecord
+from vedette.store.records import (
+    GenerationRecord,
+    HitRecord,
+    SensorRecord,
+    SourceRecord,
+    check_name,
+)
 from vedette.store.schema import migrate
 
 __all__ = [
@@ -107,8 +113,9 @@ class Store:
         """Remember a source.
 
         Raises:
-            UsageError: The name is taken.
+            UsageError: The name is taken, or cannot be one.
         """
+        check_name("source", name)
         try:
             with self._db:
                 self._db.execute(

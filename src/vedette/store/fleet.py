@@ -11,7 +11,7 @@ import msgspec
 
 from vedette.errors import UsageError
 from vedette.model import Entry, Hit
-from vedette.store.records import GenerationRecord, HitRecord, SensorRecord
+from vedette.store.records import GenerationRecord, HitRecord, SensorRecord, check_name
 
 _PROOFS_KEPT = 1_000
 
@@ -28,8 +28,9 @@ class Fleet:
         """Remember a sensor.
 
         Raises:
-            UsageError: The name is taken.
+            UsageError: The name is taken, or cannot be one.
         """
+        check_name("sensor", name)
         try:
             with self._db:
                 self._db.execute(

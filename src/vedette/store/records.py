@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from vedette.errors import UsageError
 from vedette.store.history import PullSummary
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse a name that could not stand in a path, in a log and on a command line.
+
+    Raises:
+        UsageError: It says which names are fine.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"a {what} cannot be named {name[:80]!r}",
+            hint="Use 1 to 63 letters, digits, '.', '_' and '-'; the first a letter or a digit.",
+        )
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -116,6 +116,17 @@ def test_a_name_is_given_once(store: Store) -> None:
         store.fleet.add_sensor("gate", {})
 
 
+@pytest.mark.parametrize(
+    "name", ["", ".", "../x", "/x", "a b", "a\nb", "\x1b[31m", "ü", "-x", "a" * 64, "a\n"]
+)
+def test_a_name_that_could_not_stand_in_a_path_or_a_log_is_refused(store: Store, name: str) -> None:
+    with pytest.raises(UsageError, match="a source cannot be named"):
+        store.add_source(name, "list", {}, 900)
+    with pytest.raises(UsageError, match="a sensor cannot be named"):
+        store.fleet.add_sensor(name, {})
+    assert (store.sources(), store.fleet.sensors()) == ([], [])
+
+
 @pytest.mark.parametrize("ask", ["source", "sensor"])
 def test_what_is_not_there_is_said(store: Store, ask: str) -> None:
     with pytest.raises(UsageError, match="'nobody'"):
