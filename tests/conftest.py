@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from vedette.cli import main
 from vedette.testing.command import Cli, Outcome
@@ -42,7 +43,7 @@ def short_path() -> Iterator[Path]:
 @pytest.fixture
 def cli(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], short_path: Path
-) -> Cli:
+) -> Iterator[Cli]:
     """Run ``vedette`` as a shell would, in an empty directory with a fresh vedette.toml."""
     monkeypatch.chdir(short_path)
     monkeypatch.delenv("VEDETTE_CONFIG", raising=False)
@@ -56,4 +57,5 @@ def cli(
         code = left.value.code
         return Outcome(code if isinstance(code, int) else 1, printed.out, printed.err)
 
-    return run
+    yield run
+    structlog.reset_defaults()  # a command configures logging for its process

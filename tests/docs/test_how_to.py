@@ -119,7 +119,11 @@ def test_the_service_starts_a_command_that_exists(blocks: Blocks) -> None:
     (unit,) = [b.text for b in blocks(HOW_TO / "run-as-a-service.md") if b.language == "ini"]
     (start,) = re.findall(r"^ExecStart=\S*/vedette (.*)$", unit, re.MULTILINE)
     done = subprocess.run(
-        ["vedette", *start.split()], capture_output=True, text=True, timeout=30, check=False
+        [Path(sys.executable).with_name("vedette"), *start.split()],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert done.returncode == 2
     assert "no configuration at /etc/vedette/vedette.toml" in done.stderr

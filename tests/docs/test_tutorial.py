@@ -17,7 +17,12 @@ import pytest
 
 from vedette.testing.engine import Engine, engines_home, find_engine
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(300),
+    # Whoever sends the demo's traffic on loopback is seen by every engine that captures there.
+    pytest.mark.xdist_group("demo-traffic"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs/tutorial/ten-minutes.md"
