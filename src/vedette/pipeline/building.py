@@ -53,6 +53,7 @@ def build(hub: Hub, *, whole: bool = False) -> BuildResult:
                 change_seq=seq,
             )
         )
+        store.entries.remember_counts()
         dropped = forget(settings.bundles, settings.bundle.keep)
     log.info(
         "bundle.built" if result.created else "bundle.unchanged",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -45,11 +46,45 @@ class Entries:
 
     def counts(self) -> Mapping[IndicatorType, int]:
         """Number of distinct indicators by type."""
+        found = self._counted_since() or self._count_all()
+        return {kind: n for kind in IndicatorType if (n := found.get(kind.value, 0))}
+
+    def remember_counts(self) -> None:
+        """Keep the numbers, so that the next call only looks at what changed."""
+        found, seq = self.counts(), self.last_change()
+        with self._db:
+            self._db.execute("DELETE FROM type_count")
+            self._db.executemany(
+                "INSERT INTO type_count VALUES(?,?,?)",
+                ((kind.value, n, seq) for kind, n in found.items()),
+            )
+
+    def _count_all(self) -> dict[str, int]:
         rows = self._db.execute(
             "SELECT type, count(*) FROM (SELECT DISTINCT type, skey FROM entry) GROUP BY type"
         )
-        found = dict(rows)
-        return {kind: found[kind.value] for kind in IndicatorType if kind.value in found}
+        return dict(rows)
+
+    def _counted_since(self) -> dict[str, int] | None:
+        """The remembered numbers, corrected by the changes since; None if that is not known."""
+        rows = self._db.execute("SELECT type, n, seq FROM type_count").fetchall()
+        if not rows:
+            return None
+        seq = min(row[2] for row in rows)
+        if self.bulks(seq, self.last_change()):
+            return None
+        found = Counter({kind: n for kind, n, _ in rows})
+        # Claims before = claims now, without those that came, with those that went.
+        changed = self._db.execute(
+            "SELECT c.type, c.now - c.came AS before, c.now FROM (SELECT type,"
+            " sum(CASE added WHEN 1 THEN 1 ELSE -1 END) AS came, (SELECT count(*) FROM entry e"
+            " WHERE e.type=change.type AND e.skey=change.skey) AS now"
+            " FROM change WHERE seq>? GROUP BY type, skey) c",
+            (seq,),
+        )
+        for kind, before, now in changed:
+            found[kind] += (now > 0) - (before > 0)
+        return dict(found)
 
     def lookup(self, keys: Iterable[Key]) -> dict[Key, list[Entry]]:
         """What the sources say about these values; values that nobody lists are absent."""

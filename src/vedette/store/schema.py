@@ -109,6 +109,12 @@ MIGRATIONS: tuple[str, ...] = (
         skey TEXT NOT NULL,
         reason TEXT NOT NULL
     );
+    -- Distinct indicators by type as of a change, so that a build need not count a million.
+    CREATE TABLE type_count(
+        type TEXT PRIMARY KEY,
+        n INTEGER NOT NULL,
+        seq INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE generation(
         number INTEGER PRIMARY KEY,
         content_id TEXT NOT NULL,

@@ -227,9 +227,26 @@ def test_after_any_sequence_of_pulls_the_entries_are_the_last_state(
             before, listed = listed, set().union(*state.values()) if state else set()
             assert set(names(store)) == listed
             assert summary.entries == sum(len(members) for members in state.values())
+            assert store.entries.counts() == ({DOMAIN: len(listed)} if listed else {})
+            if number % 2:
+                store.entries.remember_counts()
             changed = store.entries.changed_since(seq)
             if changed is not None:
                 assert {key.value for key in changed} >= before ^ listed
+
+
+def test_remembered_counts_follow_two_sources_of_the_same_value(store: Store) -> None:
+    store.add_source("other", "list", {}, 900)
+    pull(store, *event("e1", "a.example", "b.example"))
+    pull(store, *event("x", "c.example", "d.example"), source="other")
+    store.entries.remember_counts()
+    pull(store, *event("x", "a.example", "c.example", "e.example", version="2"), source="other")
+    assert store.entries.counts() == {DOMAIN: 4}
+    pull(store, *event("e1", "b.example", "f.example", version="2"))
+    assert store.entries.counts() == {DOMAIN: 5}, "the other source still lists a.example"
+    pull(store, *event("x", "c.example", "e.example", version="3"), source="other")
+    assert store.entries.counts() == {DOMAIN: 4}
+    assert store.entries._count_all() == {"domain": 4}
 
 
 def test_a_kill_in_the_middle_leaves_the_entries_and_the_next_pull_goes_on(tmp_path: Path) -> None:
