@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,3 +97,16 @@ def test_a_reload_with_a_broken_yaml_is_noticed(
         with pytest.raises(SensorError, match="gave the reload up"):
             reload(client, 10)
         assert client.version() == engine.version
+
+
+def test_the_counters_of_losses_are_the_real_engines(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "vedette.rules").write_text('alert dns any any -> any any (msg:"x"; sid:1;)\n')
+    with engine.live(tmp_path) as live, SuricataSocket(live.socket, 10) as socket:
+        assert socket.losses() == (0, 0, 0), "before the first statistics"
+        deadline = time.monotonic() + 30
+        while not (answer := socket.ask("dump-counters")).ok:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        counters = answer.decode(dict[str, Any])
+    assert "kernel_drops" in counters["capture"]
+    assert "alert_queue_overflow" in counters["detect"]

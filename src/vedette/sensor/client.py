@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 from msgspec import Struct
 
@@ -31,6 +31,31 @@ class RulesetStats(Struct, frozen=True):
     rules_loaded: int
     rules_failed: int
     rules_skipped: int = 0
+
+
+class Losses(NamedTuple):
+    """Counters that mean missed detections."""
+
+    packets: int
+    """Packets since the start."""
+    dropped: int
+    """Packets that the kernel did not get rid of."""
+    alerts: int
+    """Alerts beyond ``packet-alert-max`` of one packet."""
+
+
+class _Counters(Struct):
+    """The part of ``dump-counters`` that matters here."""
+
+    capture: dict[str, Any] = {}
+    detect: dict[str, Any] = {}
+
+    def losses(self) -> Losses:
+        return Losses(
+            int(self.capture.get("kernel_packets", 0)),
+            int(self.capture.get("kernel_drops", 0)),
+            int(self.detect.get("alert_queue_overflow", 0)),
+        )
 
 
 class FailedRule(Struct, frozen=True):
@@ -119,6 +144,11 @@ class SuricataSocket:
         """A setting as the engine runs with it, ``--set`` included; of a list, ``key.0``..."""
         answer = self.ask("conf-get", {"variable": key})
         return answer.text if answer.ok else None
+
+    def losses(self) -> Losses:
+        """What the engine lost since it started; nothing before its first statistics (8 s)."""
+        answer = self.ask("dump-counters")
+        return answer.decode(_Counters).losses() if answer.ok else Losses(0, 0, 0)
 
     def ruleset_stats(self) -> RulesetStats:
         """How many rules are loaded and how many failed."""

@@ -15,7 +15,7 @@ from vedette.ruleset.manifest import SetInfo
 from vedette.sensor import doctor_rules, doctor_settings
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.configuration import Running, dump
-from vedette.sensor.finding import Finding, Severity
+from vedette.sensor.finding import Finding, Severity, in_yaml
 from vedette.sensor.process import Process
 from vedette.sensor.settings import Sensor
 
@@ -37,6 +37,7 @@ def diagnose(sensor: Sensor, *, config: str = "", sets: Sequence[SetInfo] = ()) 
         with SuricataSocket(sensor.socket_path, sensor.timeout_s) as engine:
             findings += _engine(engine.version())
             findings += doctor_rules.check(sensor, engine, Process(engine.pid))
+            findings += _losses(engine)
             findings += doctor_settings.check(sensor, Running(engine), engine.version(), sets)
     except SensorError as error:
         findings.append(
@@ -65,6 +66,26 @@ def _engine(version: tuple[int, int, int]) -> Iterator[Finding]:
             title=f"Suricata {spelt} crashes on a socket command of 4,095 bytes",
             consequence="Vedette never sends one; another program that uses the socket may.",
             remedy="Let only trusted programs use the socket, or upgrade to 8.0.2 or later.",
+        )
+
+
+def _losses(engine: SuricataSocket) -> Iterator[Finding]:
+    lost = engine.losses()
+    if lost.alerts:
+        yield Finding(
+            severity=Severity.WARNING,
+            title=f"{lost.alerts:,} alerts were lost since the start: a packet had too many",
+            consequence="Requests that come in one packet (pipelining) can hide each other's hits.",
+            remedy=in_yaml("packet-alert-max: 255", "some memory for each thread"),
+        )
+    if lost.dropped:
+        share = 100 * lost.dropped / max(lost.packets, 1)
+        yield Finding(
+            severity=Severity.WARNING,
+            title=f"the kernel dropped {lost.dropped:,} packets since the start ({share:.2g} %)",
+            consequence="What was in them is not seen, and connections that miss a packet neither.",
+            remedy="Give Suricata more threads or a larger ring (af-packet: ring-size), or less"
+            " traffic (a BPF filter for backups and video).",
         )
 
 

@@ -207,7 +207,7 @@ class RulesDirectory:
             if _digest(target) != digest:
                 raise SensorError(
                     f"{sources[name]} is not the file of generation {release.generation}",
-                    hint="It was changed after it was published: build the bundle again.",
+                    hint="It was changed after it was published: vedette bundle build --whole",
                 )
             _sync(target)
         write_atomically(new / _RELEASE_FILE, [msgspec.json.encode(release)])

@@ -65,6 +65,8 @@ class FakeSuricata:
         self.fixed_rules = fixed_rules
         self.reload_s = reload_s
         self.config = dict(config or {})
+        self.counters: dict[str, dict[str, int]] | None = None
+        """What ``dump-counters`` tells; None before the first statistics."""
         self.commands: list[dict[str, Any]] = []
         """Every command that arrived."""
         self.crashed = False
@@ -197,6 +199,8 @@ class FakeSuricata:
             return self._conf_get(arguments)
         if command == "ruleset-reload-nonblocking" or command in _BLOCKING_RELOADS:
             return self._reload(blocking=command in _BLOCKING_RELOADS)
+        if command == "dump-counters":
+            return (_OK, self.counters) if self.counters else (_NOK, "stats not yet synchronized")
         ruleset = self._ruleset
         stats = {
             "id": 0,

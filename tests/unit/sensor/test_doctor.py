@@ -318,3 +318,15 @@ def test_7_0_with_several_hash_lists_is_told_which_are_blind(
     assert title not in examine(forced, sets=lists, version="7.0.10")
     assert examine(sets=lists[:1], version="7.0.10").keys().isdisjoint({title})
     assert examine(sets=lists, version="8.0.7") == {}
+
+
+def test_what_the_engine_lost_is_said(open_desk: Callable[..., Any]) -> None:
+    desk = open_desk("8.0.7", config=GOOD)
+    assert not [f for f in diagnose(desk.sensor) if "since the start" in f.title]
+    desk.engine.counters = {
+        "capture": {"kernel_packets": 1_000, "kernel_drops": 50},
+        "detect": {"alert_queue_overflow": 3},
+    }
+    titles = [finding.title for finding in diagnose(desk.sensor)]
+    assert "3 alerts were lost since the start: a packet had too many" in titles
+    assert "the kernel dropped 50 packets since the start (5 %)" in titles
