@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from bench import report
-from bench.machine import facts
+from bench.machine import facts, load_average
 from bench.options import Options
 from vedette.testing.engine import find_engine
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not engines and name not in _NO_ENGINE:
             sys.stderr.write("there is no Suricata to measure; run: tools/engines.sh\n")
             return 1
-        before = facts(engines)
+        before = load_average()
         with tempfile.TemporaryDirectory(prefix="vedette-bench-") as scratch:
             options = Options(
                 quick=given.quick,
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             module = import_module(f"bench.{name}")
             texts = [table.markdown() for table in module.tables(options)]
-        text = "\n".join([*texts, f"Measured on: {before}.\n"])
+        busy = f"load average {before} before, {load_average()} after"
+        text = "\n".join([*texts, f"Measured on: {facts(engines)}; {busy}.\n"])
         sys.stdout.write(f"## {name}\n\n{text}\n")
         sys.stdout.flush()
         if given.write:

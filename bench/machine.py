@@ -12,7 +12,7 @@ from vedette.testing.engine import Engine
 
 
 def facts(engines: Sequence[Engine]) -> str:
-    """One line: processor, memory, versions, and how busy the machine was before."""
+    """One line: processor, memory, versions."""
     versions = " and ".join(".".join(map(str, engine.version)) for engine in engines)
     parts = (
         f"{os.cpu_count()} cores ({_model()})",
@@ -20,9 +20,13 @@ def facts(engines: Sequence[Engine]) -> str:
         f"Linux {platform.release()}",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
         f"Suricata {versions}" if versions else "no engine",
-        f"load average before {os.getloadavg()[0]:.2f}",
     )
     return "; ".join(parts)
+
+
+def load_average() -> str:
+    """How busy the machine is: what else runs disturbs, and a benchmark itself counts as one."""
+    return f"{os.getloadavg()[0]:.2f}"
 
 
 def _model() -> str:
