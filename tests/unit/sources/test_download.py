@@ -85,6 +85,7 @@ def test_a_list_is_read_from_an_address(server: LoopbackServer) -> None:
         (gzip.compress(LIST), {"Content-Encoding": "gzip"}),
         (gzip.compress(gzip.compress(LIST)), {"Content-Encoding": "gzip"}),
     ],
+    ids=["a gzip file", "a compressed answer", "both"],  # the bytes hold the time of day
 )
 def test_compression_does_not_matter(
     server: LoopbackServer, lists: Lists, body: bytes, headers: dict[str, str]
