@@ -22,9 +22,11 @@ from vedette.bundle.generation import (
     RULES,
     Generation,
     directory_of,
-    latest,
+    latest_readable,
+    numbers,
     repair,
     sync_directory,
+    verify,
 )
 from vedette.bundle.writer import SetWriter, read_lines
 from vedette.errors import BundleError
@@ -106,38 +108,58 @@ class Builder:
                 all indicators are read. The result is the same.
             base: The generation that ``changed`` counts from.
 
+        A last generation of which something is missing is replaced by a new one, whatever changed;
+        that a file was altered is seen only where all indicators are read.
+
         Raises:
             BundleError: It cannot be written; the last generation is as it was.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             repair(self.root)
-            previous = latest(self.root)
-            if previous is None or previous.number != base or changed is None:
+            previous = latest_readable(self.root)
+            if previous is None or previous.number != base:
                 changed = None
+            if previous is None or not self._is_sound(previous, thorough=changed is None):
+                intact = changed = None
+            else:
+                intact = previous
             with tempfile.TemporaryDirectory(prefix=".building-", dir=self.root) as building:
-                return self._build(Path(building), indicators, sources, previous, changed)
+                return self._build(Path(building), indicators, sources, (previous, intact), changed)
         except OSError as error:
             raise BundleError(
                 f"cannot write a generation below {self.root}: {error.strerror}",
                 hint="The last generation is still in force. Check space and permissions.",
             ) from error
 
+    def _is_sound(self, generation: Generation, *, thorough: bool) -> bool:
+        """Whether it is the last one and its files are there and, if thorough, are unchanged."""
+        if generation.number != numbers(self.root)[-1]:
+            return False
+        if not thorough:
+            return all(generation.file(info).exists() for info in generation.manifest.sets)
+        try:
+            verify(generation.path)
+        except BundleError:
+            return False
+        return True
+
     def _build(
         self,
         building: Path,
         indicators: Indicators,
         sources: Sequence[SourceState],
-        previous: Generation | None,
+        before: tuple[Generation | None, Generation | None],
         changed: Collection[Key] | None,
     ) -> BuildResult:
+        previous, intact = before
         directory = building / "generation"
         (directory / RULES).mkdir(parents=True)
-        writer, compiled = self._compile(directory, indicators, previous, changed)
+        writer, compiled = self._compile(directory, indicators, intact, changed)
         content_id = self._content_id(writer.sets, directory)
-        if previous and previous.manifest.content_id == content_id:
-            return BuildResult(previous.manifest, created=False)
-        number = previous.number + 1 if previous else 1
+        if intact and intact.manifest.content_id == content_id:
+            return BuildResult(intact.manifest, created=False)
+        number = max(numbers(self.root), default=0) + 1
         writer.write_entry(_GENERATION, generation_entry(number, content_id))
         sets = dict(sorted(writer.sets.items(), key=lambda item: item[0].rank))
         manifest = Manifest(

@@ -33,6 +33,7 @@ _PIN = "pinned"
 _CURRENT = "current"
 _TEMPORARY = re.compile(r"\.(building|dropping|current)-")
 _BLOCK = 1 << 20
+_DAMAGED = "It stays damaged; `vedette bundle build --whole` makes a new one, which is pushed next."
 
 
 class Generation:
@@ -54,8 +55,7 @@ class Generation:
             return Manifest.from_json((self.path / MANIFEST).read_bytes())
         except OSError as error:
             raise BundleError(
-                f"cannot read {self.path / MANIFEST}: {error.strerror}",
-                hint="Roll back to another generation: vedette bundle rollback NUMBER",
+                f"cannot read {self.path / MANIFEST}: {error.strerror}", hint=_DAMAGED
             ) from error
 
     def file(self, info: SetInfo) -> Path:
@@ -116,6 +116,15 @@ def latest(root: Path) -> Generation | None:
     return Generation(directory_of(root, found[-1]), found[-1]) if found else None
 
 
+def latest_readable(root: Path) -> Generation | None:
+    """Return the generation that was built last among those whose manifest can be read."""
+    for generation in history(root):
+        with suppress(BundleError):
+            generation.manifest  # noqa: B018 - read now, or never
+            return generation
+    return None
+
+
 def open_generation(root: Path, number: int | None = None) -> Generation | None:
     """Return a generation, by default the current one; None if nothing is published.
 
@@ -157,9 +166,6 @@ def verify(directory: Path) -> Manifest:
     return manifest
 
 
-_DAMAGED = "Roll back to another generation, or change a source and build again."
-
-
 def rollback(root: Path, number: int) -> Generation:
     """Make an older generation the current one, until a build publishes new content.
 
@@ -195,6 +201,8 @@ def repair(root: Path) -> None:
         return
     target, current = directory_of(root, number).name, root / _CURRENT
     if not current.is_symlink() or os.readlink(current) != target:  # noqa: PTH115 - a name
+        if current.is_dir() and not current.is_symlink():  # a copy that followed links
+            shutil.rmtree(current.rename(root / ".dropping-current"))
         fresh = root / f".current-{number}"
         fresh.symlink_to(target)
         fresh.replace(current)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vedette.bundle.generation import history, open_generation, rollback, verify
+from vedette.bundle.generation import Generation, history, open_generation, rollback, verify
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment, size
 from vedette.errors import BundleError
@@ -27,11 +27,17 @@ def build_command(out: Output, *, whole: bool) -> None:
     """Compile the indicators in force and publish them, if anything changed."""
     with hub() as opened, out.progress("building"):
         result = build(opened, whole=whole)
+        current = open_generation(opened.settings.bundles)
     manifest = result.manifest
     if result.created:
         out.good(f"published generation {manifest.generation}")
     else:
         out.good(f"nothing changed: generation {manifest.generation} stays")
+    if current and current.number != manifest.generation:
+        out.warn(
+            f"generation {current.number} is current by a roll back;"
+            f" to end it: vedette bundle rollback {manifest.generation}"
+        )
     _show_counts(out, manifest)
     out.say("Next: vedette sensor push")
     out.result({"created": result.created, "manifest": manifest})
@@ -60,7 +66,7 @@ def show(out: Output, generation: int | None, profile: str | None) -> None:
     with hub() as opened:
         root = opened.settings.bundles
         found = open_generation(root, generation)
-        others = [(g.number, moment(g.manifest.created_at)) for g in history(root)]
+        others = [(other.number, _built(other)) for other in history(root)]
     if found is None:
         raise BundleError("nothing is published yet", hint="Run: vedette bundle build")
     manifest = found.manifest
@@ -93,6 +99,13 @@ def show(out: Output, generation: int | None, profile: str | None) -> None:
     )
     out.say("On disk: " + ", ".join(f"{number} ({when})" for number, when in others))
     out.result({"manifest": manifest, "path": str(found.path), "on_disk": [n for n, _ in others]})
+
+
+def _built(generation: Generation) -> str:
+    try:
+        return moment(generation.manifest.created_at)
+    except BundleError:
+        return "damaged"
 
 
 @bundle.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from vedette.bundle.builder import Builder, BuildResult
-from vedette.bundle.generation import Generation, forget, latest
+from vedette.bundle.generation import Generation, forget, latest_readable
 from vedette.model import Key
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.engine import Target
@@ -28,7 +28,7 @@ def build(hub: Hub, *, whole: bool = False) -> BuildResult:
     """
     settings, store = hub.settings, hub.store
     with hub.working("building a bundle"):
-        newest = latest(settings.bundles)
+        newest = latest_readable(settings.bundles)
         seq = store.entries.last_change()
         changed = None if whole or newest is None else _changed_since(hub, newest)
         builder = Builder(

@@ -154,7 +154,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         try:
             manifest = msgspec.json.decode(data, type=cls)
         except msgspec.DecodeError as error:
-            raise BundleError(f"not a manifest: {error}") from error
+            raise BundleError(
+                f"not a manifest: {error}",
+                hint="It is damaged; `vedette bundle build --whole` makes a new generation.",
+            ) from error
         if manifest.format > FORMAT:
             raise BundleError(
                 f"the bundle has format {manifest.format}, this Vedette reads up to {FORMAT}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from vedette.errors import BundleError
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
-from vedette.ruleset.manifest import SourceState
+from vedette.ruleset.manifest import Manifest, SourceState
 from vedette.ruleset.names import TOO_MANY_LABELS
 from vedette.testing.indicators import ListedKeys
 
@@ -167,6 +168,59 @@ def test_a_kill_between_rename_and_link_is_repaired(tmp_path: Path) -> None:
     assert generation.number == 2
     assert not build(tmp_path, OTHER).created
     assert (tmp_path / "current").readlink() == Path("gen-000002")
+
+
+@pytest.mark.parametrize("victim", ["manifest.json", "datasets/vedette-domain.lst"])
+def test_a_last_generation_that_lacks_something_is_replaced(tmp_path: Path, victim: str) -> None:
+    build(tmp_path, EVIL)
+    build(tmp_path, EVIL, OTHER)
+    (tmp_path / "gen-000002" / victim).unlink()
+    result = build(tmp_path, EVIL, OTHER, changed=[], base=2)
+    assert (result.created, result.manifest.generation) == (True, 3)
+    verify(tmp_path / "current")
+    assert not build(tmp_path, EVIL, OTHER).created
+
+
+def test_the_only_generation_may_be_unreadable(tmp_path: Path) -> None:
+    build(tmp_path, EVIL)
+    (tmp_path / "gen-000001/manifest.json").write_bytes(b"{")
+    result = build(tmp_path, EVIL)
+    assert (result.manifest.generation, result.manifest.parent) == (2, None)
+
+
+def test_a_whole_build_replaces_a_last_generation_that_was_altered(tmp_path: Path) -> None:
+    build(tmp_path, EVIL)
+    victim = tmp_path / "gen-000001/datasets/vedette-domain.lst"
+    before = victim.read_bytes()
+    victim.chmod(0o644)
+    victim.write_bytes(before[:-2])
+    revs = [rule.rev for info in latest_manifest(tmp_path).rules for rule in info.rules]
+    result = build(tmp_path, EVIL)
+    assert (result.created, result.manifest.generation) == (True, 2)
+    verify(tmp_path / "current")
+    assert (tmp_path / "current/datasets/vedette-domain.lst").read_bytes() == before
+    now = [rule.rev for info in result.manifest.rules for rule in info.rules]
+    assert all(new >= old for new, old in zip(now, revs, strict=True))
+
+
+def test_a_copy_that_followed_links_can_be_built_on(tmp_path: Path) -> None:
+    build(tmp_path / "bundles", EVIL)
+    shutil.copytree(tmp_path / "bundles", tmp_path / "copy")
+    assert (tmp_path / "copy/current").is_dir()
+    assert not (tmp_path / "copy/current").is_symlink()
+    build(tmp_path / "copy", OTHER)
+    assert (tmp_path / "copy/current").readlink() == Path("gen-000002")
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [
+        "current",
+        "gen-000001",
+        "gen-000002",
+    ]
+
+
+def latest_manifest(root: Path) -> Manifest:
+    generation = latest(root)
+    assert generation is not None
+    return generation.manifest
 
 
 def test_a_directory_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:

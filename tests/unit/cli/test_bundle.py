@@ -73,6 +73,10 @@ def test_roll_back_makes_an_older_generation_current(cli: Cli, listed: Path) -> 
     assert cli("bundle", "rollback", 1).code == 0
     assert cli("bundle", "show", "--json").json["manifest"]["generation"] == 1
     assert cli("bundle", "rollback", 9).code == 7
+    built = cli("bundle", "build")
+    assert "generation 1 is current by a roll back" in built.out
+    assert "vedette bundle rollback 2" in built.out
+    assert "roll back" not in cli("bundle", "rollback", 2).out + cli("bundle", "build").out
 
 
 def test_a_damaged_file_is_found(cli: Cli, listed: Path, short_path: Path) -> None:
@@ -84,6 +88,11 @@ def test_a_damaged_file_is_found(cli: Cli, listed: Path, short_path: Path) -> No
     refused = cli("bundle", "verify")
     assert refused.code == 7
     assert "vedette-domain.lst" in refused.err
+    assert "--whole" in refused.err
+    assert "published generation 2" in cli("bundle", "build", "--whole").out
+    assert cli("bundle", "verify").code == 0
+    (short_path / "state/bundles/gen-000001/manifest.json").unlink()
+    assert "1 (damaged)" in cli("bundle", "show").out
 
 
 def test_old_generations_are_forgotten_beyond_keep(
