@@ -22,11 +22,12 @@ def bundle() -> None:
 
 @bundle.command("build")
 @click.option("--whole", is_flag=True, help="Read all indicators, not only the changes.")
+@click.option("--accept", is_flag=True, help="Publish even if sources were never pulled.")
 @with_output
-def build_command(out: Output, *, whole: bool) -> None:
+def build_command(out: Output, *, whole: bool, accept: bool) -> None:
     """Compile the indicators in force and publish them, if anything changed."""
     with hub() as opened, out.progress("building"):
-        result = build(opened, whole=whole)
+        result = build(opened, whole=whole, accept=accept)
         current = open_generation(opened.settings.bundles)
     manifest = result.manifest
     if result.created:

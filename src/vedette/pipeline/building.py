@@ -6,29 +6,34 @@ import structlog
 
 from vedette.bundle.builder import Builder, BuildResult
 from vedette.bundle.generation import Generation, forget, latest_readable
+from vedette.errors import HeldError
 from vedette.model import Key
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.engine import Target
 from vedette.ruleset.manifest import SourceState
-from vedette.store import GenerationRecord, SensorRecord
+from vedette.store import SHRINK_HELD_BELOW, GenerationRecord, SensorRecord
 
 log = structlog.get_logger(__name__)
 
 
-def build(hub: Hub, *, whole: bool = False) -> BuildResult:
+def build(hub: Hub, *, whole: bool = False, accept: bool = False) -> BuildResult:
     """Publish the indicators in force.
 
     Args:
         hub: The open state directory.
         whole: Read all indicators even where the changes since the last generation are known.
+        accept: Publish even if most indicators are missing for want of a pull.
 
     Raises:
         BundleError: It cannot be written; the last generation stays in force.
+        HeldError: Most indicators are missing because their sources were not pulled yet.
         BusyError: Another Vedette is working.
     """
     settings, store = hub.settings, hub.store
     with hub.working("building a bundle"):
         newest = latest_readable(settings.bundles)
+        if newest and not accept:
+            _hold_if_not_pulled(hub, newest)
         seq = store.entries.last_change()
         changed = None if whole or newest is None else _changed_since(hub, newest)
         builder = Builder(
@@ -62,6 +67,29 @@ def build(hub: Hub, *, whole: bool = False) -> BuildResult:
         dropped=dropped,
     )
     return result
+
+
+def _hold_if_not_pulled(hub: Hub, newest: Generation) -> None:
+    """Publish no emptiness for want of a pull: after a lost database, or a source added anew.
+
+    Raises:
+        HeldError: More than a third would be missing, and that says nothing about the indicators.
+    """
+    records = hub.store.sources()
+    never = [record.name for record in records if record.last_good_at is None]
+    if hub.store.fleet.generation(newest.number) is None:
+        why = "this database does not know that generation"
+    elif never:
+        why = f"never pulled: {', '.join(never[:3])}"
+    else:
+        return
+    before, now = sum(newest.manifest.counts.values()), sum(record.entries for record in records)
+    if now < before * SHRINK_HELD_BELOW:
+        raise HeldError(
+            f"{now:,} indicators are left of the {before:,} of generation {newest.number} ({why})",
+            hint="Generation and sensors stay as they are. Run: vedette source pull; or, if the"
+            " loss is real: vedette bundle build --accept",
+        )
 
 
 def _changed_since(hub: Hub, newest: Generation) -> list[Key] | None:

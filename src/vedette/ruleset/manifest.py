@@ -137,7 +137,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         built = ", ".join(info.profile for info in self.rules)
         raise BundleError(
             f"generation {self.generation} was not built for Suricata profile {profile}",
-            hint=f"It has {built}; add the profile to the bundle's profiles and build again.",
+            hint=f"It has {built}. Run: vedette bundle build, and if that says nothing of"
+            f" {profile}, add it to profiles in vedette.toml first.",
         )
 
     def to_json(self) -> bytes:

@@ -202,6 +202,11 @@ class RulesDirectory:
             if held and current and current.release.files.get(name) == digest == _digest(held):
                 target.hardlink_to(held)
                 continue
+            if not sources[name].exists():
+                raise SensorError(
+                    f"{sources[name]} of generation {release.generation} is gone",
+                    hint="It was removed after it was published: vedette bundle build --whole",
+                )
             shutil.copyfile(sources[name], target)
             target.chmod(0o644)
             if _digest(target) != digest:

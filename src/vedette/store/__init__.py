@@ -17,7 +17,7 @@ from vedette.store.apply import empty_staging
 from vedette.store.entries import Entries
 from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
-from vedette.store.pulls import Pull
+from vedette.store.pulls import SHRINK_HELD_BELOW, Pull
 from vedette.store.records import (
     GenerationRecord,
     HitRecord,
@@ -28,6 +28,7 @@ from vedette.store.records import (
 from vedette.store.schema import migrate
 
 __all__ = [
+    "SHRINK_HELD_BELOW",
     "Entries",
     "Fleet",
     "GenerationRecord",

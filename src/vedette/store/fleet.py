@@ -44,11 +44,13 @@ class Fleet:
             ) from error
 
     def remove_sensor(self, name: str) -> None:
-        """Forget a sensor with its proofs; its hits stay."""
+        """Forget a sensor with its proofs.
+
+        Its hits stay, and with them the bookmark: added again, it does not count them twice.
+        """
         self.sensor(name)
         with self._db:
             self._db.execute("DELETE FROM sensor WHERE name=?", (name,))
-            self._db.execute("DELETE FROM bookmark WHERE sensor=?", (name,))
 
     def sensors(self) -> list[SensorRecord]:
         """All sensors by name, each with its last proof."""

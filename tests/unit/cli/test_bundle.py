@@ -48,6 +48,38 @@ def test_a_diff_names_what_came_and_went_and_why(cli: Cli, listed: Path) -> None
     assert "new.example" in cli("bundle", "diff", 1, 2).out
 
 
+def test_a_lost_database_publishes_no_emptiness(cli: Cli, listed: Path, short_path: Path) -> None:
+    cli("bundle", "build")
+    for path in (short_path / "state").glob("vedette.db*"):
+        path.unlink()
+    held = cli("bundle", "build", "--json")
+    assert (held.code, held.json["exit_code"]) == (4, 4)
+    assert "0 indicators are left of the 3" in held.json["error"]
+    cli("source", "add", "list", listed, "--type", "domain", "--name", "l")
+    assert cli("bundle", "build").code == 4
+    cli("source", "pull")
+    assert cli("bundle", "build").code == 0
+    assert cli("bundle", "show", "--json").json["on_disk"] == [1]
+
+
+def test_a_source_added_anew_takes_nothing_away_before_its_first_pull(
+    cli: Cli, listed: Path
+) -> None:
+    cli("bundle", "build")
+    cli("source", "remove", "l")
+    cli("source", "add", "list", "gone.txt", "--type", "domain", "--name", "l")
+    assert cli("source", "pull").code == 3
+    held = cli("bundle", "build")
+    assert (held.code, "never pulled: l" in held.err) == (4, True)
+    assert cli("bundle", "build", "--accept", "--json").json["manifest"]["counts"] == {}
+
+
+def test_a_source_that_was_removed_takes_its_indicators_along(cli: Cli, listed: Path) -> None:
+    cli("bundle", "build")
+    cli("source", "remove", "l")
+    assert cli("bundle", "build", "--json").json["manifest"]["counts"] == {}
+
+
 def test_a_delta_build_equals_a_whole_one(cli: Cli, listed: Path) -> None:
     cli("bundle", "build")
     listed.write_text("www.evil.example\nbad.example\na.new.example\nnew.example\n")

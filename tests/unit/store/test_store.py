@@ -156,6 +156,9 @@ def test_hits_and_bookmark_move_together(store: Store) -> None:
     with pytest.raises(AttributeError):
         store.fleet.add_hits("gate", broken, b'{"offset":99}', {"torn line": 5})
     assert store.fleet.bookmark("gate") == b'{"offset":9}'
+    store.fleet.add_sensor("gate", {})
+    store.fleet.remove_sensor("gate")
+    assert store.fleet.bookmark("gate") == b'{"offset":9}', "added again, it counts nothing twice"
     assert len(store.fleet.hits()) == 1
     assert store.fleet.counters("gate") == {"torn line": 2}
 
