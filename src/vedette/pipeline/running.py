@@ -13,9 +13,10 @@ from typing import ParamSpec
 
 import structlog
 
+from vedette.bundle.generation import latest
 from vedette.config import Settings, parse_duration
 from vedette.errors import BusyError, SensorError, VedetteError
-from vedette.pipeline.building import build
+from vedette.pipeline.building import build, targets
 from vedette.pipeline.delivering import (
     is_behind,
     is_for_another_engine,
@@ -27,12 +28,15 @@ from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.pulling import pull
 from vedette.pipeline.watching import read_hits, watch
+from vedette.ruleset.engine import Target
+from vedette.sensor.settings import Sensor
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 
 _TICK_S = 0.5
 _RETRY_S = 60.0
+_PAUSE_S = 5.0
 
 
 class Runner:
@@ -42,6 +46,8 @@ class Runner:
         self._settings = settings
         self._stop = stop
         self._due: dict[str, float] = {}
+        self._built: tuple[int, tuple[Target, ...]] | None = None
+        self._build_after = 0.0
         self._watched: dict[str, threading.Thread] = {}
         self._rhythm_s = parse_duration(settings.run.prove_every)
         self._poll_s = parse_duration(settings.run.eve_poll)
@@ -64,9 +70,8 @@ class Runner:
             prover.start()
             try:
                 while not self._stop.is_set():
-                    self._start_watchers(hub)
-                    self._work(hub)
-                    self._stop.wait(_TICK_S)
+                    good = _attempt("work", self._work, hub)
+                    self._stop.wait(_TICK_S if good else _PAUSE_S)
             finally:
                 self._stop.set()
                 prover.join()
@@ -77,6 +82,7 @@ class Runner:
     # -- work: pull, build, push ------------------------------------------------------------
 
     def _work(self, hub: Hub) -> None:
+        self._start_watchers(hub)
         now = time.monotonic()
         records = hub.store.sources()
         due = [record for record in records if self._due.get(record.name, 0.0) <= now]
@@ -86,26 +92,38 @@ class Runner:
             self._due[record.name] = time.monotonic() + wait_s
             if self._stop.is_set():
                 return
-        if due:
-            _attempt("build", build, hub)
+        if records or latest(hub.settings.bundles):
+            self._build(hub, pulled=bool(due))
         self._push_behind(hub)
+
+    def _build(self, hub: Hub, *, pulled: bool) -> None:
+        """Build after a pull, and when somebody else removed a source or added a sensor."""
+        wanted = hub.store.entries.last_change(), targets(hub)
+        is_late = wanted != self._built and self._build_after <= time.monotonic()
+        if not (pulled or is_late):
+            return
+        if _attempt("build", build, hub):
+            self._built = wanted
+        else:
+            self._build_after = time.monotonic() + _RETRY_S
 
     def _push_behind(self, hub: Hub) -> None:
         for sensor in sensors(hub):
             if self._stop.is_set() or self._due.get(f"push {sensor.name}", 0.0) > time.monotonic():
                 continue
-            if is_behind(hub, sensor):
-                good = _attempt("push", push_current, hub, sensor.name)
-                if not good:
-                    self._due[f"push {sensor.name}"] = time.monotonic() + self._rhythm_s
+            if not _attempt("push", _push_if_behind, hub, sensor):
+                self._due[f"push {sensor.name}"] = time.monotonic() + self._rhythm_s
 
     # -- prove ------------------------------------------------------------------------------
 
     def _prove_forever(self) -> None:
         with Hub(self._settings) as hub:
             while not self._stop.wait(self._rhythm_s):
-                for sensor in sensors(hub):
-                    _attempt("prove", self._prove, hub, sensor.name)
+                _attempt("prove", self._prove_all, hub)
+
+    def _prove_all(self, hub: Hub) -> None:
+        for sensor in sensors(hub):
+            _attempt("prove", self._prove, hub, sensor.name)
 
     def _prove(self, hub: Hub, name: str) -> None:
         """Prove; what is red is repaired by another push, which proves again."""
@@ -138,10 +156,10 @@ class Runner:
                 thread.start()
 
     def _watch(self, name: str) -> None:
+        """Watch until the sensor is removed or becomes another; then a new thread takes over."""
         with Hub(self._settings) as hub:
-            while not self._stop.is_set():
-                if not _attempt("watch", watch, hub, name, self._stop, self._poll_s):
-                    self._stop.wait(self._rhythm_s)
+            if not _attempt("watch", watch, hub, name, self._stop, self._poll_s):
+                self._stop.wait(self._rhythm_s)
 
 
 def run_once(settings: Settings) -> bool:
@@ -160,6 +178,11 @@ def run_once(settings: Settings) -> bool:
             if sensor.eve:
                 good &= _attempt("read", read_hits, hub, sensor.name)
         return good
+
+
+def _push_if_behind(hub: Hub, sensor: Sensor) -> None:
+    if is_behind(hub, sensor):
+        push_current(hub, sensor.name)
 
 
 def _push_proved(hub: Hub, name: str) -> None:

@@ -57,12 +57,20 @@ def read_hits(hub: Hub, name: str) -> Reading:
 
 
 def watch(hub: Hub, name: str, stop: threading.Event, interval_s: float) -> None:
-    """Read on and on until ``stop`` is set.
+    """Read on and on until ``stop`` is set, or the sensor is gone or has another eve.json.
 
     Raises:
         SensorError: The sensor has no eve.json, or it may not be read.
     """
-    for one in _read(hub, name, polling(stop, interval_s)):
+    eve, again = sensor_of(hub, name).eve, polling(stop, interval_s)
+
+    def go_on() -> bool:
+        return again() and any(
+            record.name == name and record.settings.get("eve") == eve
+            for record in hub.store.fleet.sensors()
+        )
+
+    for one in _read(hub, name, go_on):
         if one.new:
             log.info("hits.found", sensor=name, hits=one.hits, new=one.new)
 

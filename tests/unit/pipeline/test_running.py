@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vedette.config import load
@@ -59,3 +62,80 @@ def test_an_engine_that_was_upgraded_gets_the_rules_of_its_new_profile(
     ):
         Runner(hub.settings, threading.Event())._prove(hub, "gate")
         assert cli("sensor", "list", "--json").json[0]["proof"]["target"] == "8.0.7"
+
+
+@contextmanager
+def running(home: Path) -> Iterator[threading.Thread]:
+    stop = threading.Event()
+    runner = threading.Thread(target=Runner(load(home / "vedette.toml"), stop).run)
+    runner.start()
+    try:
+        yield runner
+    finally:
+        stop.set()
+        runner.join()
+
+
+def wait_until(state: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not state():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def counts(cli: Cli) -> dict[str, int]:
+    shown = cli("bundle", "show", "--json")
+    return dict(shown.json["manifest"]["counts"]) if shown.code == 0 else {"nothing": 1}
+
+
+def test_a_source_that_is_removed_leaves_the_bundle_though_no_pull_is_due(
+    cli: Cli, short_path: Path
+) -> None:
+    cli("init")
+    (short_path / "list.txt").write_text("evil.example\n")
+    cli("source", "add", "list", "list.txt", "--type", "domain", "--name", "l")
+    with running(short_path):
+        wait_until(lambda: counts(cli) == {"domain": 1})
+        cli("source", "remove", "l")
+        wait_until(lambda: counts(cli) == {})
+
+
+def test_without_sources_nothing_is_published(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    with running(short_path):
+        time.sleep(1)
+    assert cli("bundle", "show").code == 7
+
+
+def test_a_damaged_generation_does_not_end_the_run(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "list.txt").write_text("evil.example\n")
+    cli("source", "add", "list", "list.txt", "--type", "domain", "--name", "l")
+    rules = short_path / "rules"
+    cli("sensor", "add", "gate", "--socket", "s.sock", "--rules", rules)
+    with (
+        FakeSuricata(short_path / "s.sock", rules / "current/vedette.rules"),
+        running(short_path) as runner,
+    ):
+        wait_until((rules / "current").exists)
+        (short_path / "state/bundles/gen-000001/manifest.json").unlink()
+        time.sleep(1.5)
+        assert runner.is_alive()
+
+
+def test_a_sensor_that_moved_is_read_where_it_is_now(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    for name in ("old.json", "new.json"):
+        (short_path / name).write_text(f'{{"event_type":"stats","host":"{name}"}}\n')
+    add = ("sensor", "add", "gate", "--socket", "s", "--rules", "r", "--eve")
+
+    def has_read(name: str) -> bool:
+        with Hub(load(short_path / "vedette.toml")) as hub:
+            return name.encode() in (hub.store.fleet.bookmark("gate") or b"")
+
+    cli(*add, "old.json")
+    with running(short_path):
+        wait_until(lambda: has_read("old.json"))
+        cli("sensor", "remove", "gate")
+        cli(*add, "new.json")
+        wait_until(lambda: has_read("new.json"))
