@@ -33,7 +33,7 @@ class _Server(NamedTuple):
 
 def tables(options: Options) -> Iterable[Table]:
     """One table: Vedette by size, and the peers on the smallest size."""
-    sizes = options.size((100_000, 500_000, 1_000_000), (2_000, 4_000))
+    sizes = options.size((100_000, 500_000, 1_000_000, 2_000_000), (2_000, 4_000))
     rows: list[Sequence[object]] = []
     for attributes in sizes:
         with _serving(attributes) as server:

@@ -12,11 +12,12 @@ from pathlib import Path
 from bench.cost import BenchError, alternate, middle, spread
 from bench.names import flat
 from bench.options import Options
-from bench.peers import dataset_rules, misp_rules, no_rules
+from bench.peers import NAME_BUFFERS, dataset_rules, misp_rules, no_rules
 from bench.reading import Reading, read
 from bench.report import Table
 from bench.subject import Vedette
 from bench.traffic import Traffic, generate
+from vedette.buffers import Profile
 from vedette.testing.engine import Engine
 
 _NONE = "no names"
@@ -44,7 +45,8 @@ def tables(options: Options) -> Iterable[Table]:
     for engine in options.engines:
         target = str(engine.profile)
         ours = vedette.install(target, place / f"vedette-{target}")
-        variants = {**shared, f"Vedette: {len(names):,}, profile {target}": ours}
+        variants = {**shared, **_same_buffers(engine, place, names)}
+        variants[f"Vedette: {len(names):,}, profile {target}"] = ours
         rows += _rows(engine, variants, traffic, options)
     total = ", ".join(f"{traffic.listed[name]:,} {name}" for name in _BUFFERS)
     return [
@@ -67,6 +69,18 @@ def tables(options: Options) -> Iterable[Table]:
             ),
         )
     ]
+
+
+def _same_buffers(engine: Engine, place: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Sets written by hand for the buffers that Vedette watches, where it can also subdomains."""
+    major = engine.version[0]
+    buffers = NAME_BUFFERS[major]
+    title = f"by hand: {len(names):,} in one set, {len(buffers)} buffers"
+    found = {title: dataset_rules(place / f"{major}-same", names, buffers)}
+    if engine.version >= Profile.V8_0_7.version:
+        dotted = dataset_rules(place / f"{major}-dotted", names, buffers, dotted=True)
+        found[f"{title}, match subdomain"] = dotted
+    return found
 
 
 def _rows(
