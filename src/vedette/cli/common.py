@@ -39,5 +39,5 @@ def settings() -> Settings:
 @contextmanager
 def hub() -> Iterator[Hub]:
     """Open the hub of this invocation."""
-    with Hub(settings()) as opened:
+    with Hub(settings()) as opened, opened.store.guarded():
         yield opened

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vedette.errors import BusyError
+from vedette.errors import BusyError, StoreError
 
 _RETRY_S = 0.1
 
@@ -25,8 +25,16 @@ def exclusive(path: Path, purpose: str, *, wait_s: float = 0.0) -> Iterator[None
 
     Raises:
         BusyError: Somebody else holds it; the message names process and purpose.
+        StoreError: The file cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"cannot lock {path}: {error.strerror}",
+            hint="Was another user's Vedette here before? All of the state directory must belong"
+            " to the user that Vedette runs as.",
+        ) from error
     try:
         _acquire(descriptor, path, time.monotonic() + wait_s)
         os.ftruncate(descriptor, 0)

@@ -68,7 +68,8 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(
                 f"cannot open the database {path}: {error}",
-                hint="Check that the directory exists, is writable and has free space.",
+                hint="Check that the directory exists, is writable and has free space."
+                " Malformed: restore a copy of the state directory.",
             ) from error
         self._db.isolation_level = "IMMEDIATE"
         self.entries = Entries(self._db)
@@ -91,7 +92,7 @@ class Store:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turn SQLite's own errors (disk full, I/O) into a :class:`StoreError` with a hint.
+        """Turn SQLite's own errors (disk full, damage) into a :class:`StoreError` with a hint.
 
         Raises:
             StoreError: SQLite failed inside the block; its transaction is rolled back.
@@ -102,8 +103,9 @@ class Store:
             if self._db.in_transaction:
                 self._db.rollback()
             raise StoreError(
-                f"the database {self.path} cannot be written: {error}",
-                hint="Free space on the disk or check its permissions; nothing was lost.",
+                f"the database {self.path} cannot be used: {error}",
+                hint="Disk full or no permission: make room or set it right, nothing was lost."
+                " Malformed: restore a copy of the state directory.",
             ) from error
 
     # -- sources --------------------------------------------------------------------------

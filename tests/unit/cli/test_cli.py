@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,21 @@ def test_an_unwritable_state_directory_is_said(cli: Cli, short_path: Path) -> No
     refused = cli("source", "list")
     assert refused.code == 5
     assert "state directory" in refused.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("source", "list"), ("coverage",), ("hit", "list"), ("bundle", "build")]
+)
+def test_a_damaged_database_is_said_without_a_traceback(
+    cli: Cli, short_path: Path, arguments: tuple[str, ...]
+) -> None:
+    cli("init")
+    with sqlite3.connect(short_path / "state/vedette.db") as database:
+        for table in ("source", "entry", "hit", "type_count"):
+            database.execute(f"DROP TABLE {table}")
+    refused = cli(*arguments)
+    assert refused.code == 5
+    assert "no such table" in refused.err
 
 
 def test_the_version_is_shown(cli: Cli) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vedette.errors import BusyError
+from vedette.errors import BusyError, StoreError
 from vedette.pipeline.lock import exclusive
 
 
@@ -37,6 +37,15 @@ def test_the_second_one_says_who_is_there(tmp_path: Path) -> None:
         first.wait()
         with exclusive(path, "building", wait_s=5):
             assert f"{path.read_text()}".endswith("(building)")
+
+
+def test_a_lock_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StoreError, match="cannot lock") as refused,
+        exclusive(tmp_path / "absent/x.lock", "a test"),
+    ):
+        raise AssertionError
+    assert "belong" in refused.value.hint
 
 
 def test_it_is_free_again_after_use(tmp_path: Path) -> None:
