@@ -116,8 +116,8 @@ def test_reading_again_counts_nothing_twice(engine: Engine, cli: Cli, short_path
         cli("sensor", "push")
         traffic.ask("www.update-cdn.example")
         live.wait_events(1)
-        first = cli("hit", "read", "--json").json[0]
-        again = cli("hit", "read", "--json").json[0]
+        first = cli("hit", "read", "--json").json["read"][0]
+        again = cli("hit", "read", "--json").json["read"][0]
         hits = cli("hit", "list", "--json").json
     assert (first["hits"], again["hits"]) == (1, 0)
     assert [hit["count"] for hit in hits] == [1]

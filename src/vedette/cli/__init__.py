@@ -11,6 +11,7 @@ import structlog
 
 from vedette import __version__
 from vedette.cli import bundle, coverage, demo, hit, indicator, init, run, sensor, source
+from vedette.cli.common import error_document
 from vedette.cli.output import printable, printable_event
 from vedette.errors import VedetteError
 
@@ -97,8 +98,7 @@ def main() -> None:
 
 def _report(error: VedetteError, *, as_json: bool) -> None:
     if as_json:
-        document = {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
-        click.echo(msgspec.json.encode(document).decode())
+        click.echo(msgspec.json.encode(error_document(error)).decode())
         return
     click.echo(f"error: {printable(str(error))}", err=True)
     if error.hint:

@@ -11,6 +11,7 @@ import click
 
 from vedette.cli.output import Output
 from vedette.config import Settings, find_config, load
+from vedette.errors import VedetteError
 from vedette.pipeline.hub import Hub
 
 R = TypeVar("R")
@@ -25,6 +26,11 @@ def with_output(function: Callable[..., R]) -> Callable[..., R]:
         return function(Output(as_json=as_json), *args, **kwargs)
 
     return command
+
+
+def error_document(error: VedetteError) -> dict[str, Any]:
+    """An error as programs get it."""
+    return {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
 
 
 def settings() -> Settings:

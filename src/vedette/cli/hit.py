@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from vedette.cli.common import hub, with_output
+from vedette.cli.common import error_document, hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.config import parse_duration
+from vedette.errors import VedetteError
 from vedette.pipeline.delivering import sensors
-from vedette.pipeline.watching import read_hits
+from vedette.pipeline.watching import Reading, read_hits
 from vedette.store import HitRecord
 
 _CONTEXTS_SHOWN = 3
@@ -67,12 +68,17 @@ def show_hits(out: Output, records: list[HitRecord]) -> None:
 @with_output
 def read(out: Output, names: tuple[str, ...]) -> None:
     """Read the eve.json of sensors (all without NAMES) from where reading stopped."""
-    reports = []
+    reports: list[Reading] = []
+    failed: list[VedetteError] = []
     with hub() as opened:
-        for one in sensors(opened):
-            if one.eve and (not names or one.name in names):
-                with out.progress(f"reading {one.eve}"):
-                    reports.append(read_hits(opened, one.name))
+        for name in names or [one.name for one in sensors(opened) if one.eve]:
+            try:
+                with out.progress(f"reading the events of {name}"):
+                    reports.append(read_hits(opened, name))
+            except VedetteError as error:
+                failed.append(error)
+                out.bad(f"{name}: {error}")
+                out.say(f"       {error.hint}")
     for report in reports:
         out.good(
             f"{report.sensor}: {report.lines:,} lines, {report.hits:,} hits,"
@@ -80,6 +86,8 @@ def read(out: Output, names: tuple[str, ...]) -> None:
         )
         for name, n in report.counters.items():
             out.say(f"       {name}: {n:,}")
-    if not reports:
+    if not (reports or failed):
         out.warn("no sensor has an eve.json; see: vedette sensor add --help")
-    out.result(reports)
+    out.result({"read": reports, "failed": [error_document(error) for error in failed]})
+    if failed:
+        click.get_current_context().exit(failed[0].exit_code)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vedette.cli.common import hub, with_output
+from vedette.cli.common import error_document, hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.cli.source_options import (
     connection_options,
@@ -177,13 +177,9 @@ def pull_command(out: Output, names: tuple[str, ...], *, accept: bool) -> None:
                     out.say(f"       {error.hint}")
         if not (done or failed):
             out.warn("there are no sources; see: vedette source add --help")
-    out.result({"pulls": done, "failed": [_as_json(error) for error in failed]})
+    out.result({"pulls": done, "failed": [error_document(error) for error in failed]})
     if failed:
         click.get_current_context().exit(failed[0].exit_code)
-
-
-def _as_json(error: VedetteError) -> dict[str, Any]:
-    return {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
 
 
 def _pull_one(out: Output, opened: Hub, name: str, *, accept: bool) -> PullSummary:
