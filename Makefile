@@ -9,7 +9,7 @@ export VEDETTE_ENGINES ?= $(HOME)/.cache/vedette/engines
 BIN := $(VENV)/bin
 # More arguments for pytest: make test PYTEST_ARGS="-k socket -x"
 PYTEST_ARGS ?=
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n 2
 
 # In CI a missing engine or tool is an error; elsewhere it is named, and the tests of it skip.
 MAY_FAIL := $(if $(CI),false,true)

@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from vedette.cli import main
+from vedette.pipeline.lock import exclusive
 from vedette.testing.command import Cli, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +39,14 @@ def short_path() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def alone_on_loopback() -> Iterator[None]:
+    """Keep other tests that send the demo's traffic out: every engine on loopback sees it."""
+    path = Path(tempfile.gettempdir()) / "vedette-tests-demo-traffic.lock"
+    with exclusive(path, "a test that sends the demo's traffic", wait_s=100):
+        yield
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from vedette.testing.engine import Engine, engines_home, find_engine
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.timeout(300),
-    # Whoever sends the demo's traffic on loopback is seen by every engine that captures there.
-    pytest.mark.xdist_group("demo-traffic"),
+    pytest.mark.usefixtures("alone_on_loopback"),
 ]
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,8 +20,7 @@ from vedette.testing.command import Cli
 from vedette.testing.engine import Engine, Live
 from vedette.testing.fake_misp import READ_ONLY_KEY, FakeMisp
 
-# Whoever sends the demo's traffic on loopback is seen by every engine that captures there.
-pytestmark = pytest.mark.xdist_group("demo-traffic")
+pytestmark = pytest.mark.usefixtures("alone_on_loopback")
 
 FEED = Path(__file__).resolve().parents[2] / "src/vedette/demo/feed"
 
