@@ -54,7 +54,7 @@ def _list(options: Options) -> Table:
     again = _total(found["vedette"], (_PULL_AGAIN.format(changes), _BUILD_AGAIN))
     rows.append(_sum("**from the list to the bundle**", total, f"{_TARGET_S} s, {_TARGET_MIB} MiB"))
     rows.append(_sum(f"**again, after {changes:,} changes**", again, ""))
-    notes = ("each stage is a process of its own; its start (0.3 s) is part of it",)
+    notes = ("each stage is a process of its own; its start (0.2 s) is part of it",)
     return Table(f"{len(names):,} domains from a list to a published bundle", _COLUMNS, rows, notes)
 
 

@@ -17,7 +17,7 @@ def facts(engines: Sequence[Engine]) -> str:
     parts = (
         f"{os.cpu_count()} cores ({_model()})",
         f"{_memory_gib():.0f} GiB",
-        f"Linux {platform.release()}",
+        f"Linux {platform.release().partition('-')[0]}",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
         f"Suricata {versions}" if versions else "no engine",
     )

@@ -69,7 +69,7 @@ def _ours(place: Path, server: _Server, attributes: int) -> list[Sequence[object
     again = vedette.run("source", "pull")
     return [
         _row("Vedette, first pull", attributes, first),
-        _row("Vedette, again: nothing changed", attributes, again),
+        (*_row("Vedette, again: nothing changed", attributes, again)[:-1], "-"),
     ]
 
 
