@@ -42,8 +42,7 @@ def _show(out: Output, story: Story) -> None:
             f" {pull.groups.get('fetched', 0):,} MISP events"
         )
     out.good(
-        f"{indicators:,} indicators of {types} types; {rejected:,} values rejected, each with"
-        " its reason"
+        f"{indicators:,} indicators of {types} types; {rejected:,} rejected, each with its reason"
     )
     out.good(
         f"compiled to {len(rules.sets)} datasets and {len(rules.rules)} rules: one per buffer,"

@@ -97,7 +97,7 @@ def _address_of(event: Event, place: Place) -> Iterator[Observed]:
     ends = event.ends
     address = ends.src_ip if place.buffer.name == "ip.src" else ends.dest_ip
     if address:
-        yield _address(place.row.type, address, "")
+        yield _address(place.row.type, address, "", networks_only=place.network)
 
 
 def _address_and_port(event: Event, place: Place) -> Iterator[Observed]:
@@ -105,14 +105,14 @@ def _address_and_port(event: Event, place: Place) -> Iterator[Observed]:
     by_source = place.buffer.name == "ip.src"
     address, port = (ends.src_ip, ends.src_port) if by_source else (ends.dest_ip, ends.dest_port)
     if address:
-        yield _address(place.row.type, address, f",{port}")
+        yield _address(place.row.type, address, f",{port}", networks_only=place.network)
 
 
-def _address(kind: T, text: str, suffix: str) -> Observed:
+def _address(kind: T, text: str, suffix: str, *, networks_only: bool = False) -> Observed:
     """Return an address and the networks around it, the smallest first."""
     address = plain_address(text)
     spelt = str(address) if address else text
-    keys = [Key(kind, spelt + suffix)]
+    keys = [] if networks_only else [Key(kind, spelt + suffix)]
     if address:
         number = int(address)
         for prefix in range(address.max_prefixlen - 1, _WIDEST[address.version] - 1, -1):

@@ -27,6 +27,8 @@ class Place(NamedTuple):
     buffer: Buffer
     confirm: bool = False
     """Whether the rule compared less than the whole value: an alert may be none of ours."""
+    network: bool = False
+    """Whether the rule has networks in its header: an address alone is another rule's alert."""
 
 
 _PLACES: Mapping[int, Place] = MappingProxyType(
@@ -47,7 +49,7 @@ def _ranges() -> tuple[tuple[range, Place], ...]:
         buffer = dataset.buffers[0]
         first = network_sid(0, buffer, 0)
         numbers = range(first, first + NETWORK_RULES_MAX)
-        found.append((numbers, Place(row, buffer, bool(row.confirm))))
+        found.append((numbers, Place(row, buffer, bool(row.confirm), network=True)))
         if row.confirm == "port":
             port_0 = SetSpec(dataset.name, "p1").sid(0, buffer) - 1
             found.append((range(port_0, port_0 + _PORTS), Place(row, buffer)))

@@ -261,6 +261,13 @@ def test_a_url_whose_parts_are_of_different_indicators_is_no_hit(
     assert (findings.hits, findings.counts) == ([], {"unconfirmed": 1})
 
 
+def test_an_address_listed_alone_and_in_a_network_is_two_indicators_each_once() -> None:
+    listed = Listed((T.IP_DST, "192.0.2.80"), (T.IP_DST, "192.0.0.0/16"))
+    findings = HitReader("gate", BASE, listed).read(alert(2100) + alert(10_000))
+    counts = {hit.key.value: hit.count for hit, _ in findings.hits}
+    assert counts == {"192.0.2.80": 1, "192.0.0.0/16": 1}
+
+
 def test_an_address_with_another_port_is_no_hit() -> None:
     findings = HitReader("gate", BASE, Listed((T.IP_DST_PORT, "192.0.2.80,443"))).read(alert(2300))
     assert (findings.hits, findings.counts) == ([], {"unconfirmed": 1})
