@@ -25,12 +25,11 @@ from vedette.bundle.generation import (
     latest_readable,
     numbers,
     repair,
-    sync_directory,
     verify,
 )
 from vedette.bundle.writer import SetWriter, read_lines
 from vedette.errors import BundleError
-from vedette.files import write_atomically
+from vedette.files import sync_directory, write_atomically
 from vedette.model import IndicatorType, Key
 from vedette.ruleset.compiler import NAMES, compile_all, compile_context, compile_type, name_forms
 from vedette.ruleset.delta import edit_names, edit_strings

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vedette.bundle.writer import link
 from vedette.errors import BundleError
-from vedette.files import write_atomically
+from vedette.files import sync_directory, write_atomically
 from vedette.ruleset.manifest import Manifest, SetInfo
 from vedette.ruleset.sets import SetSpec
 
@@ -32,7 +32,6 @@ _NAME = re.compile(r"gen-(\d{6,})\Z")
 _PIN = "pinned"
 _CURRENT = "current"
 _TEMPORARY = re.compile(r"\.(building|dropping|current)-")
-_BLOCK = 1 << 20
 _DAMAGED = "It stays damaged; `vedette bundle build --whole` makes a new one, which is pushed next."
 
 
@@ -221,15 +220,6 @@ def forget(root: Path, keep: int) -> list[int]:
     return dropped
 
 
-def sync_directory(path: Path) -> None:
-    """Make renames in a directory last."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _current(root: Path, found: list[int]) -> int | None:
     if not found:
         return None
@@ -242,11 +232,8 @@ def _current(root: Path, found: list[int]) -> int | None:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def history(root: Path) -> Iterator[Generation]:

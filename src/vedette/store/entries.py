@@ -129,10 +129,6 @@ class Entries:
             for (skey,) in rows:
                 yield Key(kind, unreverse_key(skey))
 
-    def find(self, value: str) -> dict[Key, list[Entry]]:
-        """What the sources say about a value under any type."""
-        return self.lookup(Key(kind, value) for kind in IndicatorType)
-
     def _entry(self, key: Key, context_id: int, ref: str, comment: str, tags: str) -> Entry:
         source, context = self._context(context_id)
         return Entry(

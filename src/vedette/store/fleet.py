@@ -108,13 +108,6 @@ class Fleet:
                 ),
             )
 
-    def reach(self, number: int, change_seq: int) -> None:
-        """Say that a generation holds all changes up to ``change_seq`` (nothing new came)."""
-        with self._db:
-            self._db.execute(
-                "UPDATE generation SET change_seq=? WHERE number=?", (change_seq, number)
-            )
-
     def generations(self) -> list[GenerationRecord]:
         """All remembered generations, newest first."""
         rows = self._db.execute(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from vedette.errors import StoreError, UsageError
@@ -182,7 +183,7 @@ def test_the_last_proof_of_a_sensor_is_shown(store: Store) -> None:
 def test_generations_know_how_far_they_reach(store: Store) -> None:
     record = GenerationRecord(number=1, content_id="c", parent=None, created_at=NOW, change_seq=5)
     store.fleet.add_generation(record)
-    store.fleet.reach(1, 9)
+    store.fleet.add_generation(msgspec.structs.replace(record, change_seq=9))
     found = store.fleet.generation(1)
     assert found is not None
     assert found.change_seq == 9
