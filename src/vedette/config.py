@@ -74,6 +74,35 @@ class RunSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How often eve.json is looked at for new lines."""
 
 
+class PoolSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[pool]: the network's memory."""
+
+    enabled: bool = True
+    """Whether ``vedette run`` remembers what the sensors' EVE shows (needs ``vedette[hub]``)."""
+    store: str = ""
+    """Empty: embedded, in the state directory. Else a ClickHouse:
+    ``clickhouse://USER@HOST:8123/DATABASE`` (``clickhouses://`` for TLS); the password is in
+    ``$VEDETTE_POOL_PASSWORD``."""
+    cluster: str = ""
+    """Name of the ClickHouse cluster whose shards and replicas hold the tables; empty: one node."""
+    retention: str = "90d"
+    """How long it is remembered who showed a value and when; the values themselves stay."""
+    retention_bytes: Annotated[int, Meta(ge=0)] = 0
+    """The most bytes that these observations may take; the oldest months go first. 0: no limit."""
+    learning: str = "7d"
+    """For how long from the first event on every value is expected to be new."""
+    skip: tuple[str, ...] = ("http.cookie",)
+    """Fields that are not remembered."""
+    home: tuple[str, ...] = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+    """Our own networks, to tell which end of a file transfer is the client."""
+    workers: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Processes that read large inputs side by side; 0: one for each processor."""
+    commit_every: str = "2s"
+    """How often what was read becomes visible, at a sensor with little traffic."""
+    batch_rows: Annotated[int, Meta(ge=1_000)] = 200_000
+    """Folded rows that are committed at once, at a sensor with much traffic."""
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vedette.toml."""
 
@@ -82,6 +111,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bundle: BundleSettings = field(default_factory=BundleSettings)
     push: PushSettings = field(default_factory=PushSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    pool: PoolSettings = field(default_factory=PoolSettings)
     home: str = ""
     """Directory of vedette.toml; filled in when it is read."""
 
@@ -99,6 +129,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def bundles(self) -> Path:
         """The directory of generations."""
         return self.state_dir / "bundles"
+
+    @property
+    def pool_dir(self) -> Path:
+        """The directory of the embedded pool, its spool and its socket."""
+        return self.state_dir / "pool"
 
 
 def find_config(given: str | None) -> Path:
@@ -146,6 +181,9 @@ def load(path: Path) -> Settings:
         settings.run.eve_poll,
         settings.push.socket_timeout,
         settings.push.reload_timeout,
+        settings.pool.retention,
+        settings.pool.learning,
+        settings.pool.commit_every,
     ):
         parse_duration(text)
     return settings
@@ -186,4 +224,28 @@ state = "state"
 # prove_every = "1m"
 # How often eve.json is looked at for new lines.
 # eve_poll = "1s"
+
+[pool]
+# Whether `vedette run` remembers what the sensors' EVE shows.
+# enabled = true
+# Empty: embedded, in the state directory. Else clickhouse://USER@HOST:8123/DATABASE;
+# the password is in $VEDETTE_POOL_PASSWORD.
+# store = ""
+# Name of the ClickHouse cluster that holds the tables; empty: one node.
+# cluster = ""
+# How long it is remembered who showed a value and when. The values are remembered for ever.
+# retention = "90d"
+# The most bytes that these observations may take; the oldest months go first. 0: no limit.
+# retention_bytes = 0
+# For how long from the first event on every value is expected to be new.
+# learning = "7d"
+# Fields that are not remembered.
+# skip = ["http.cookie"]
+# Our own networks, to tell which end of a file transfer is the client.
+# home = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+# Processes that read large inputs side by side; 0: one for each processor.
+# workers = 0
+# How often what was read becomes visible, and how many folded rows are committed at once.
+# commit_every = "2s"
+# batch_rows = 200_000
 """

@@ -78,5 +78,11 @@ class ProofError(VedetteError):
     exit_code: ClassVar[int] = 9
 
 
+class PoolError(VedetteError):
+    """The pool cannot be opened, read or written; what was read stays in the spool."""
+
+    exit_code: ClassVar[int] = 10
+
+
 class UnusableValueError(ValueError):
     """A value has no canonical spelling for its type; the text says why, in a few words."""

@@ -188,7 +188,9 @@ class Hit:
     client: str
     server: str
     origin: str
-    """``live`` (an alert of the engine), ``eve`` (matched by the EVE reader)."""
+    """``live`` (an alert), ``eve`` (matched by the EVE reader) or ``retro`` (a hunt)."""
     first_seen: datetime
     last_seen: datetime
     count: int
+    live: str = ""
+    """Of a retro hit: ``yes``, or why a live alert would not have caught it."""

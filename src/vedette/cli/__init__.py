@@ -26,6 +26,7 @@ EXIT_CODES = {
     7: "a bundle cannot be built, read or verified",
     8: "a sensor cannot be reached or written",
     9: "a sensor does not hold what was published",
+    10: "the pool cannot be opened, read or written; what was read stays in the spool",
     130: "interrupted",
 }
 

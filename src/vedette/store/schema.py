@@ -164,6 +164,69 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY(sensor, name)
     ) WITHOUT ROWID;
     """,
+    """
+    -- live hits: ''; retro hits: 'yes', or why a live alert would not have caught it.
+    ALTER TABLE hit ADD COLUMN live TEXT NOT NULL DEFAULT '';
+    -- Where the pool's reading of an input stands; rises with each committed batch.
+    CREATE TABLE pool_input(
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,                -- follow, file, unix, redis
+        place TEXT NOT NULL,               -- path or URL, without secrets
+        sensor TEXT NOT NULL,
+        seq INTEGER NOT NULL DEFAULT 0,    -- last committed batch
+        position TEXT NOT NULL DEFAULT '', -- JSON, the input's own
+        updated_at TEXT NOT NULL,
+        UNIQUE(kind, place, sensor)
+    );
+    -- Every file of which something is in the pool, known by its content: the same file under
+    -- another name (rotated, compressed, copied) is not counted again.
+    CREATE TABLE pool_file(
+        id INTEGER PRIMARY KEY,
+        input_id INTEGER NOT NULL REFERENCES pool_input(id) ON DELETE CASCADE,
+        head TEXT NOT NULL,                -- eve.Bookmark.head
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        bookmark TEXT NOT NULL             -- JSON of eve.Bookmark
+    );
+    CREATE INDEX pool_file_by_head ON pool_file(head);
+    CREATE TABLE pool_counter(
+        input_id INTEGER NOT NULL REFERENCES pool_input(id) ON DELETE CASCADE,
+        name TEXT NOT NULL,                -- lines, events, malformed, torn, gap, ...
+        n INTEGER NOT NULL,
+        PRIMARY KEY(input_id, name)
+    ) WITHOUT ROWID;
+    -- Up to which change (table change, seq) new indicators have been hunted.
+    CREATE TABLE hunted(
+        one INTEGER PRIMARY KEY CHECK(one=1),
+        change_seq INTEGER NOT NULL,
+        at TEXT NOT NULL
+    );
+    CREATE TABLE hunt(
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        created_at TEXT NOT NULL,
+        body TEXT NOT NULL                 -- JSON: where its indicators come from
+    );
+    -- hunt_id NULL: a hunt nobody gave a name, or of a source's new indicators.
+    CREATE TABLE hunt_run(
+        id INTEGER PRIMARY KEY,
+        hunt_id INTEGER REFERENCES hunt(id) ON DELETE CASCADE,
+        label TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        finished_at TEXT NOT NULL,
+        body TEXT NOT NULL                 -- JSON: indicators, rejected, coverage, counts
+    );
+    CREATE INDEX hunt_run_by_hunt ON hunt_run(hunt_id, id);
+    CREATE TABLE hunt_found(
+        run_id INTEGER NOT NULL REFERENCES hunt_run(id) ON DELETE CASCADE,
+        type TEXT NOT NULL,
+        value TEXT NOT NULL,
+        field TEXT NOT NULL,
+        observed TEXT NOT NULL,
+        body TEXT NOT NULL,                -- JSON of pool.Found
+        PRIMARY KEY(run_id, type, value, field, observed)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -1,0 +1,1 @@
+"""The network's memory: sightings and observations, embedded (chDB) or on a ClickHouse cluster."""

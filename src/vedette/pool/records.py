@@ -1,0 +1,130 @@
+"""What the pool answers: plain frozen records, all times aware UTC."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+
+class Who(Struct, frozen=True, kw_only=True):
+    """One pair of hosts between which a value was seen, within the retention."""
+
+    field: str
+    value: str
+    client: str
+    server: str
+    sensor: str
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    days: int
+    flow_id: int
+    """One flow to pivot from."""
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """A value of a field: since when, until when, how often, and who was first."""
+
+    field: str
+    value: str
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    patient_zero: str
+    """Our end of the earliest observation: the client, or the server for ``ip.src``."""
+    client: str
+    server: str
+    sensor: str
+    """The ends and the sensor of the earliest observation."""
+    hosts: int = 0
+    """Distinct hosts on our end within the retention."""
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """One day of a timeline."""
+
+    day: date
+    count: int
+    hosts: int
+
+
+class NewSighting(Struct, frozen=True, kw_only=True):
+    """A value that nobody had seen on this network before."""
+
+    found_at: datetime
+    """When it came in (the hub's clock)."""
+    field: str
+    value: str
+    first_seen: datetime
+    client: str
+    server: str
+    sensor: str
+    learning: bool
+    """Seen within the learning period: everything is new then."""
+
+
+class Gap(Struct, frozen=True, kw_only=True):
+    """Hours in which a sensor said nothing at all."""
+
+    since: datetime
+    until: datetime
+
+
+class SensorCoverage(Struct, frozen=True, kw_only=True):
+    """How much of the past of one sensor is in the pool."""
+
+    sensor: str
+    first_seen: datetime
+    last_seen: datetime
+    events: int
+    hours: int
+    """Hours with at least one event."""
+    gaps: tuple[Gap, ...]
+    """The longest first, at most 20."""
+    gap_hours: int
+    """Of all gaps."""
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """What an answer can know: said with every hunt."""
+
+    at: datetime
+    sensors: tuple[SensorCoverage, ...]
+    observations_since: date | None
+    """Who and when is known from here on (retention); sightings are kept for ever."""
+    learning_until: datetime | None
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """An indicator that the network had already met."""
+
+    type: str
+    indicator: str
+    field: str
+    observed: str
+    """The value as the network showed it (a subdomain of the indicator, for instance)."""
+    match: str
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    patient_zero: str
+    client: str
+    server: str
+    sensor: str
+    hosts: int
+    """Distinct hosts on our end within the retention; 0: too long ago to know."""
+
+
+class Prevalence(Struct, frozen=True, kw_only=True):
+    """How common a candidate indicator is on our network, in the last days."""
+
+    type: str
+    value: str
+    hosts: int
+    """Distinct hosts on our end, over all fields and all names below it."""
+    count: int
+    days: int
+    """Distinct days on which it was seen."""
+    first_seen: datetime | None
+    """Ever, not only in the window; None: never."""
