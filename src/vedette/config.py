@@ -74,6 +74,15 @@ class RunSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How often eve.json is looked at for new lines."""
 
 
+class CollectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[collect]: what the engines themselves shall remember, where EVE has no protocol events."""
+
+    buffers: tuple[str, ...] = ()
+    """Buffers whose new values make an alert: dns.query, tls.sni, http.user_agent, ja3.hash..."""
+    entries: Annotated[int, Meta(ge=1_000, le=5_000_000)] = 100_000
+    """Values of each buffer that an engine has room for; over it, it forgets and alerts again."""
+
+
 class PoolSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[pool]: the network's memory."""
 
@@ -112,6 +121,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     push: PushSettings = field(default_factory=PushSettings)
     run: RunSettings = field(default_factory=RunSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
+    collect: CollectSettings = field(default_factory=CollectSettings)
     home: str = ""
     """Directory of vedette.toml; filled in when it is read."""
 
@@ -248,4 +258,11 @@ state = "state"
 # How often what was read becomes visible, and how many folded rows are committed at once.
 # commit_every = "2s"
 # batch_rows = 200_000
+
+[collect]
+# Buffers whose new values make an alert, for sensors whose EVE has no protocol events:
+# dns.query, tls.sni, http.user_agent, ja3.hash...
+# buffers = []
+# Values of each buffer that an engine has room for.
+# entries = 100_000
 """

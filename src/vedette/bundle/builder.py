@@ -31,6 +31,7 @@ from vedette.bundle.writer import SetWriter, read_lines
 from vedette.errors import BundleError
 from vedette.files import sync_directory, write_atomically
 from vedette.model import IndicatorType, Key
+from vedette.ruleset.collect import NOTHING, Collect
 from vedette.ruleset.compiler import NAMES, compile_all, compile_context, compile_type, name_forms
 from vedette.ruleset.delta import edit_names, edit_strings
 from vedette.ruleset.engine import PLAIN, Target
@@ -88,6 +89,7 @@ class Builder:
     targets: Sequence[Target] = PLAIN
     prefix: str = "vedette"
     sid_base: int = 1_400_000
+    collect: Collect = NOTHING
     clock: Callable[[], datetime] = _now
 
     def build(
@@ -271,7 +273,7 @@ class Builder:
                 networks[IndicatorType(spec.dataset)] = [
                     value for value in (decode(spec, line) for line in lines) if "/" in value
                 ]
-        return Ruleset(self.prefix, self.sid_base, sets, networks)
+        return Ruleset(self.prefix, self.sid_base, sets, networks, self.collect)
 
     def _content_id(self, sets: Mapping[SetSpec, SetInfo], directory: Path) -> str:
         ordered = dict(sorted(sets.items(), key=lambda item: item[0].rank))

@@ -17,6 +17,7 @@ from vedette.hits.fold import Findings, Fold, Meant, moment
 from vedette.hits.places import Place, is_canary, is_ours, place_of, unseen_by
 from vedette.hits.waiting import Ours, Settled, Waiting
 from vedette.model import Context, Entry, Key
+from vedette.ruleset.collect import COLLECT_SIDS
 from vedette.ruleset.context import CONTEXT_KEY
 
 Lookup = Callable[[Iterable[Key]], Mapping[Key, list[Entry]]]
@@ -94,6 +95,9 @@ class HitReader:
             counts["canary"] += 1
             if canaries is not None:
                 _see_canaries(event, canaries)
+            return None
+        if offset in COLLECT_SIDS:
+            counts["collected"] += 1  # a new value, not an indicator: the pool's
             return None
         if (place := place_of(offset)) is None:
             counts["unknown_sid"] += 1

@@ -9,6 +9,7 @@ from vedette.bundle.generation import Generation, forget, latest_readable
 from vedette.errors import HeldError
 from vedette.model import Key
 from vedette.pipeline.hub import Hub
+from vedette.ruleset.collect import Collect
 from vedette.ruleset.engine import Target
 from vedette.ruleset.manifest import SourceState
 from vedette.store import SHRINK_HELD_BELOW, GenerationRecord, SensorRecord
@@ -28,12 +29,15 @@ def build(hub: Hub, *, whole: bool = False, accept: bool = False) -> BuildResult
         BundleError: It cannot be written; the last generation stays in force.
         HeldError: Most indicators are missing because their sources were not pulled yet.
         BusyError: Another Vedette is working.
+        ConfigError: [collect] names a buffer that cannot be collected.
     """
     settings, store = hub.settings, hub.store
     with hub.working("building a bundle"):
         newest = latest_readable(settings.bundles)
         if newest and not accept:
             _hold_if_not_pulled(hub, newest)
+        collect = Collect(settings.collect.buffers, settings.collect.entries)
+        collect.check()
         seq = store.entries.last_change()
         changed = None if whole or newest is None else _changed_since(hub, newest)
         builder = Builder(
@@ -41,6 +45,7 @@ def build(hub: Hub, *, whole: bool = False, accept: bool = False) -> BuildResult
             targets=targets(hub),
             prefix=settings.bundle.prefix,
             sid_base=settings.bundle.sid_base,
+            collect=collect,
         )
         result = builder.build(
             store.entries,

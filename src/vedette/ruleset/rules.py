@@ -14,6 +14,7 @@ from typing import NamedTuple
 from vedette.buffers import ROWS, Buffer, Profile, Row
 from vedette.model import IndicatorType
 from vedette.ruleset.addresses import network_groups
+from vedette.ruleset.collect import NOTHING, Collect
 from vedette.ruleset.context import CONTEXT_KEY
 from vedette.ruleset.engine import Target
 from vedette.ruleset.manifest import RuleInfo, RulesInfo, SetInfo
@@ -25,7 +26,7 @@ class Rule(NamedTuple):
 
     sid: int
     set: str
-    """The set's name, ``""`` for networks, which stand in the text."""
+    """The set's name, ``""`` for networks, which stand in the text, and for what is collected."""
     buffer: str
     text: str
     """Up to ``rev:``."""
@@ -53,6 +54,7 @@ class Ruleset(NamedTuple):
     sets: Mapping[SetSpec, SetInfo]
     networks: Mapping[IndicatorType, Sequence[str]]
     """Values of the types of addresses that may hold networks."""
+    collect: Collect = NOTHING
 
     def rules(self, target: Target) -> Iterator[Rule]:
         """Yield the rules of one target, in the order of the buffers table."""
@@ -64,6 +66,8 @@ class Ruleset(NamedTuple):
         for row in ROWS.values():
             for rule in self._rules_of(row, target):
                 yield rule.marked_first() if rule.set == preferred else rule
+        for sid, name, text in self.collect.texts(self.prefix, self.sid_base, target):
+            yield Rule(sid, "", name, text)
 
     def _preferred_hash_list(self) -> str | None:
         """Return the hash list that 7.0 shall not miss: the largest of several.
