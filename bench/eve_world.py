@@ -125,7 +125,8 @@ class World:
 def _zipf(count: int, exponent: float) -> Numbers:
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
     sums = np.cumsum(weights)
-    return sums / sums[-1]
+    shares: Numbers = sums / sums[-1]
+    return shares
 
 
 def _texts(count: int, rng: random.Random) -> Sequence[str]:
