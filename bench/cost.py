@@ -32,16 +32,25 @@ class Cost(NamedTuple):
     output: str = ""
 
 
-def run(command: Sequence[str], *, threads: bool = False, cwd: Path | None = None) -> Cost:
+def run(
+    command: Sequence[str], *, threads: bool = False, tree: bool = False, cwd: Path | None = None
+) -> Cost:
     """Run a command to its end.
+
+    Args:
+        command: The program as a path, and its arguments.
+        threads: Whether to tell CPU by name of thread.
+        tree: Whether to do so for all processes that it starts, too, and to add up their memory.
+        cwd: Where to run it.
 
     Raises:
         BenchError: It failed.
     """
+    follow = "tree" if tree else "threads" if threads else "-"
     with tempfile.NamedTemporaryFile(suffix=".json") as result:
         launcher = [sys.executable, "-I", "-S", str(_SPAWN), result.name]
         done = subprocess.run(
-            [*launcher, "threads" if threads else "-", *command],
+            [*launcher, follow, *command],
             capture_output=True,
             text=True,
             errors="replace",
