@@ -74,7 +74,8 @@ def settings() -> str:
         for field in msgspec.structs.fields(cls):
             if field.name in _NOT_WRITTEN or _is_struct(field):
                 continue
-            default = msgspec.json.encode(field.default).decode().replace(",", ", ")
+            value = field.default_factory() if callable(field.default_factory) else field.default
+            default = msgspec.json.encode(value).decode().replace(",", ", ")
             parts.append(f"### {field.name}\n\nDefault: `{default}`\n\n{said[field.name]}\n")
     return "\n".join(parts)
 
@@ -175,6 +176,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "coverage": markdown,
     "exit-codes": exit_codes,
     "settings": settings,
+    "opensearch-settings": fields_of(config.OpenSearchSettings),
     "connection-settings": fields_of(http.Connection),
     "misp-settings": fields_of(misp_api.MispApi),
     "misp-feed-settings": fields_of(misp_feed.MispFeed),

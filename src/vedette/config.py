@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -19,6 +19,8 @@ from vedette.errors import ConfigError
 
 FILE_NAME = "vedette.toml"
 SYSTEM_FILE = Path("/etc/vedette") / FILE_NAME
+
+PlaceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -112,6 +114,32 @@ class PoolSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Folded rows that are committed at once, at a sensor with much traffic."""
 
 
+class OpenSearchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[opensearch.NAME]: an OpenSearch or Elasticsearch with Suricata events to hunt in."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^/@?#]+(/[^?#]*)?$")]
+    """Where it answers: ``https://search.example:9200``. It is only read, never written."""
+    index: Annotated[str, Meta(min_length=1)] = "logstash-*"
+    """The indices to hunt in: names and patterns, with commas between."""
+    layout: Literal["auto", "logstash", "eve", "ecs"] = "auto"
+    """How the events are kept: ``logstash`` (SELKS, Logstash), ``eve`` (EVE as it is), ``ecs``
+    (Filebeat's suricata module); ``auto`` looks at the fields of the indices."""
+    user: str = ""
+    """User with the right to read these indices; empty: an API key, or nobody."""
+    password_env: str = "VEDETTE_OPENSEARCH_PASSWORD"  # noqa: S105 - a name, not the password
+    """Environment variable that holds the user's password, or the API key if there is no user."""
+    ca_file: str = ""
+    """PEM file of the authority that signed the server's certificate, if it is your own."""
+    verify_tls: bool = True
+    """Whether the server's certificate is checked."""
+    timeout: str = "60s"
+    """How long one request may take; an answer that is cut short by it is called partial."""
+    pause: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    """Seconds of rest between two requests; there is never more than one at a time."""
+    page: Annotated[int, Meta(ge=10, le=50_000)] = 10_000
+    """Distinct values that are read with one request."""
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vedette.toml."""
 
@@ -122,6 +150,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: RunSettings = field(default_factory=RunSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
+    opensearch: dict[PlaceName, OpenSearchSettings] = {}
+    """Places to hunt in that you have already, each in a section ``[opensearch.NAME]``."""
     home: str = ""
     """Directory of vedette.toml; filled in when it is read."""
 
@@ -194,6 +224,7 @@ def load(path: Path) -> Settings:
         settings.pool.retention,
         settings.pool.learning,
         settings.pool.commit_every,
+        *(place.timeout for place in settings.opensearch.values()),
     ):
         parse_duration(text)
     return settings
@@ -265,4 +296,11 @@ state = "state"
 # buffers = []
 # Values of each buffer that an engine has room for.
 # entries = 100_000
+
+# A place to hunt in that you have already: an OpenSearch or Elasticsearch with Suricata events.
+# It is only read. All its settings are in docs/reference/settings.md.
+# [opensearch.selks]
+#   url = "https://search.example:9200"
+#   index = "logstash-*"
+#   user = "vedette"
 """

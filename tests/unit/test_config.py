@@ -28,7 +28,7 @@ def test_the_template_has_every_setting() -> None:
     for section in (Settings(), Settings().bundle, Settings().push, Settings().run):
         for name in section.__struct_fields__:
             if name != "home":
-                assert re.search(rf"^(# )?{name} = |^\[{name}\]", TEMPLATE, re.MULTILINE)
+                assert re.search(rf"^(# )?{name} = |^(# )?\[{name}[].]", TEMPLATE, re.MULTILINE)
 
 
 def test_paths_are_relative_to_the_file(toml: Path) -> None:
@@ -106,3 +106,27 @@ def test_a_file_that_is_named_and_not_there_is_not_replaced_by_another(
     with pytest.raises(ConfigError, match=r"other\.toml") as failed:
         find_config("other.toml")
     assert "vedette init" in failed.value.hint
+
+
+def test_a_place_to_hunt_in(toml: Path) -> None:
+    toml.write_text('[opensearch.selks]\nurl = "https://search.example:9200"')
+    place = load(toml).opensearch["selks"]
+    assert (place.index, place.layout) == ("logstash-*", "auto")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[opensearch.selks]",
+        '[opensearch.selks]\nurl = "search.example"',
+        '[opensearch.selks]\nurl = "https://user:secret@search.example"',
+        '[opensearch.selks]\nurl = "https://search.example"\npassword = "secret"',
+        '[opensearch.selks]\nurl = "https://search.example"\nlayout = "cef"',
+        '[opensearch.selks]\nurl = "https://search.example"\ntimeout = "1"',
+        '[opensearch."a/b"]\nurl = "https://search.example"',
+    ],
+)
+def test_what_is_no_place_to_hunt_in(toml: Path, text: str) -> None:
+    toml.write_text(text)
+    with pytest.raises(ConfigError):
+        load(toml)
