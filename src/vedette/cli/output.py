@@ -41,6 +41,11 @@ class Output:
         )
         self._errors = Console(stderr=True)
 
+    @property
+    def width(self) -> int:
+        """Columns that a line has room for; many where it is no terminal."""
+        return self._console.width
+
     def result(self, document: Any) -> None:
         """Print the JSON document; nothing for people."""
         if self.as_json:
