@@ -124,7 +124,7 @@ def _split(text: str) -> tuple[str, str, str]:
     return scheme, authority, _path(path)
 
 
-def _path(text: str) -> str:
+def path_as_sent(text: str) -> str:
     """Return path and query as a client sends them: no fragment, nothing but visible ASCII."""
     text = text.partition("#")[0].strip()
     path, _question, query = text.partition("?")
@@ -132,7 +132,11 @@ def _path(text: str) -> str:
         text = path
     if not text.startswith("/"):
         text = f"/{text}"
-    sent = _NOT_SENT.sub(lambda match: quote(match[0], safe=""), text)
+    return _NOT_SENT.sub(lambda match: quote(match[0], safe=""), text)
+
+
+def _path(text: str) -> str:
+    sent = path_as_sent(text)
     return sent if len(sent) <= URL_MAX else refuse(Reason.TOO_LONG)
 
 

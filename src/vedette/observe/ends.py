@@ -1,0 +1,111 @@
+"""Who is the client of an event, and who the server.
+
+The client is the end that asked. Most events say it by their source; where an engine writes the
+packet's direction instead (answers, file transfers), ports and our own networks decide.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+
+from vedette.observe.events import DnsEvent, Event, FileEvent
+
+_DNS = frozenset({53})
+_BY_PACKET = {"krb5": frozenset({88}), "quic": frozenset({443})}
+"""Types with the packet's direction, and their server ports."""
+_ASKED = frozenset({"response", "answer"})
+_SERVED = {
+    "http": frozenset({80, 8080, 8000, 3128}),
+    "http2": frozenset({80, 443, 8080}),
+    "doh2": frozenset({443}),
+    "smb": frozenset({139, 445}),
+    "smtp": frozenset({25, 465, 587, 2525}),
+    "ftp-data": frozenset({20}),  # the client of a file is that of the FTP session
+    "nfs": frozenset({2049}),
+}
+"""Server ports by ``app_proto`` of a file."""
+_NONE: frozenset[int] = frozenset()
+_PRIVILEGED = 1024
+_EPHEMERAL = 32_768
+"""The first port that clients get on Linux; Windows and BSD begin higher."""
+_RECEIVED = "RETR"
+_SENT = frozenset({"STOR", "STOU", "APPE"})
+
+
+class Home:
+    """Our own networks."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        """Take networks in CIDR notation.
+
+        Raises:
+            ValueError: One of them is none.
+        """
+        self._networks = [ipaddress.ip_network(network) for network in networks]
+        self.has = lru_cache(maxsize=4096)(self._has)
+        """Whether an address, in any spelling, is in one of them."""
+
+    def _has(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        return any(address in network for network in self._networks)
+
+
+def is_turned(event: Event, home: Home) -> bool:
+    """Whether the source of an event is the server."""
+    if isinstance(event, FileEvent):
+        return _sent_by_server(event, home)
+    if isinstance(event, DnsEvent):
+        return _answered(event)
+    ports = _BY_PACKET.get(event.event_type)
+    return ports is not None and bool(_by_ports(event, ports))
+
+
+def _answered(event: DnsEvent) -> bool:
+    """Version 2 (5 to 7) has the client as the source of answers; 1 and 3 have the server.
+
+    DNS over HTTPS (version 3 too) has the client. Without port 53, only version 3 is known to turn.
+    """
+    if event.dns is None or event.dns.type not in _ASKED or event.http is not None:
+        return False
+    if (event.src_port in _DNS) != (event.dest_port in _DNS):
+        return event.src_port in _DNS
+    return event.dns.type == "response"
+
+
+def _sent_by_server(event: FileEvent, home: Home) -> bool:
+    """Whether a file went from server to client: its source is who sent it."""
+    command = event.ftp_data.command if event.ftp_data else ""
+    if command == _RECEIVED or command in _SENT:
+        return command == _RECEIVED
+    by_ports = _by_ports(event, _SERVED.get(event.app_proto, _NONE), _named(event))
+    if by_ports is not None:
+        return by_ports
+    from_home, to_home = home.has(event.src_ip), home.has(event.dest_ip)
+    # Of two unknown ends: files are fetched more often than they are sent.
+    return to_home or not from_home
+
+
+def _named(event: FileEvent) -> frozenset[int]:
+    """Return the port that the request itself names."""
+    return frozenset({event.http.http_port}) if event.http and event.http.http_port else _NONE
+
+
+def _by_ports(event: Event, *served: frozenset[int]) -> bool | None:
+    """Whether the source port is the server's; None if the ports cannot tell."""
+    src, dest = event.src_port, event.dest_port
+    if not src or not dest:
+        return None
+    for ports in served:
+        if (src in ports) != (dest in ports):
+            return src in ports
+    for limit in (_PRIVILEGED, _EPHEMERAL):
+        if (src < limit) != (dest < limit):
+            return src < limit
+    return None
