@@ -128,7 +128,7 @@ class PythonFold:
     def _count_hours(self, times: Integers) -> None:
         ordered = np.sort(times)
         hours, starts = np.unique(ordered // HOUR_US, return_index=True)
-        ends = [*starts[1:].tolist(), len(ordered)]
+        ends = np.append(starts, len(ordered))[1:].tolist()
         for number, start, end in zip(hours.tolist(), starts.tolist(), ends, strict=True):
             first, last = int(ordered[start]), int(ordered[end - 1])
             known = self._hours.get(number)
