@@ -16,7 +16,7 @@ _DNS = frozenset({53})
 _BY_PACKET = {"krb5": frozenset({88}), "quic": frozenset({443})}
 """Types with the packet's direction, and their server ports."""
 _ASKED = frozenset({"response", "answer"})
-_SERVED = {
+SERVED = {
     "http": frozenset({80, 8080, 8000, 3128}),
     "http2": frozenset({80, 443, 8080}),
     "doh2": frozenset({443}),
@@ -27,8 +27,9 @@ _SERVED = {
 }
 """Server ports by ``app_proto`` of a file."""
 _NONE: frozenset[int] = frozenset()
-_PRIVILEGED = 1024
-_EPHEMERAL = 32_768
+PRIVILEGED = 1024
+"""The first port that any program may serve."""
+EPHEMERAL = 32_768
 """The first port that clients get on Linux; Windows and BSD begin higher."""
 _RECEIVED = "RETR"
 _SENT = frozenset({"STOR", "STOU", "APPE"})
@@ -84,7 +85,7 @@ def _sent_by_server(event: FileEvent, home: Home) -> bool:
     command = event.ftp_data.command if event.ftp_data else ""
     if command == _RECEIVED or command in _SENT:
         return command == _RECEIVED
-    by_ports = _by_ports(event, _SERVED.get(event.app_proto, _NONE), _named(event))
+    by_ports = _by_ports(event, SERVED.get(event.app_proto, _NONE), _named(event))
     if by_ports is not None:
         return by_ports
     from_home, to_home = home.has(event.src_ip), home.has(event.dest_ip)
@@ -105,7 +106,7 @@ def _by_ports(event: Event, *served: frozenset[int]) -> bool | None:
     for ports in served:
         if (src in ports) != (dest in ports):
             return src in ports
-    for limit in (_PRIVILEGED, _EPHEMERAL):
+    for limit in (PRIVILEGED, EPHEMERAL):
         if (src < limit) != (dest < limit):
             return src < limit
     return None
