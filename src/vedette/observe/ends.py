@@ -71,13 +71,12 @@ def is_turned(event: Event, home: Home) -> bool:
 def _answered(event: DnsEvent) -> bool:
     """Version 2 (5 to 7) has the client as the source of answers; 1 and 3 have the server.
 
-    DNS over HTTPS (version 3 too) has the client. Without port 53, only version 3 is known to turn.
+    DNS over HTTPS (version 3 too) has the client. Where ports do not tell, only version 3 turns.
     """
-    if event.dns is None or event.dns.type not in _ASKED or event.http is not None:
+    if event.dns is None or event.dns.type not in _ASKED:
         return False
-    if (event.src_port in _DNS) != (event.dest_port in _DNS):
-        return event.src_port in _DNS
-    return event.dns.type == "response"
+    by_ports = _by_ports(event, _DNS)
+    return event.dns.type == "response" if by_ports is None else by_ports
 
 
 def _sent_by_server(event: FileEvent, home: Home) -> bool:

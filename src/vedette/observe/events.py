@@ -23,10 +23,6 @@ class Event(Struct, gc=False):
     dest_port: int = 0
 
 
-class Present(Struct, gc=False):
-    """An object of which only matters that it is there."""
-
-
 class Query(Struct, gc=False):
     """A question, version 3."""
 
@@ -72,8 +68,6 @@ class DnsEvent(Event, gc=False):
     """``dns``."""
 
     dns: Dns | None = None
-    http: Present | None = None
-    """DNS over HTTP/2."""
 
 
 class Hashed(Struct, gc=False):
