@@ -56,6 +56,8 @@ class Salvage:
                 return value
             case StructType(), dict():
                 return self._struct(value, wanted)
+            case UnionType(), None:
+                return None
             case UnionType(), _:
                 return self._value(value, wanted.types[0])
             case ListType(), list() | str():

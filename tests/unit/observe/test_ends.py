@@ -71,8 +71,10 @@ def test_events_with_the_direction_of_a_packet(kind: str, port: int) -> None:
 
 @pytest.mark.parametrize(
     ("app_proto", "server"),
-    [("http", 80), ("http", 8080), ("http2", 443), ("smb", 445), ("smtp", 25), ("nfs", 2049)]
-    + [("ftp-data", 20), ("unknown", 1000), ("http", 5985), ("ftp-data", 21_008)],
+    [
+        *(("http", 80), ("http", 8080), ("http2", 443), ("smb", 445), ("smtp", 25), ("nfs", 2049)),
+        *(("ftp-data", 20), ("unknown", 1000), ("http", 5985), ("ftp-data", 21_008)),
+    ],
 )
 def test_a_file_by_its_ports(app_proto: str, server: int) -> None:
     assert turned("fileinfo", (OURS, server), (THEIRS, 50_000), app_proto=app_proto)
