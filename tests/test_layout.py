@@ -26,7 +26,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "hits/*.py": ("unit/hits/test_reader.py", "the steps of one reader"),
     "misp/*.py": ("unit/misp/test_feed.py", "the forms that one feed may have"),
     "normalize/*.py": ("unit/normalize/test_names.py", "reached through normalize() alone"),
-    "observe/folded.py": ("unit/test_fields.py", "nouns that do nothing"),
+    "observe/*.py": ("unit/observe/test_observing.py", "the steps from a line to what it says"),
     "pool/backend.py": ("unit/test_fields.py", "nouns that do nothing"),
     "pool/records.py": ("unit/test_fields.py", "nouns that do nothing"),
     "pipeline/*.py": ("engine/test_spine.py", "wires stages: right if the whole works"),
