@@ -76,8 +76,8 @@ hooks: dev tools ## run the checks of .pre-commit-config.yaml before every commi
 	@$(BIN)/prek install
 
 .PHONY: dist
-dist: dev ## the wheel and the source archive, in dist/
-	@$(BIN)/hatchling build
+dist: dev ## the wheels and the source archive, in dist/
+	@PYTHON=$(BIN)/python tools/dist.sh
 
 .PHONY: clean
 clean: ## remove what these targets made here (the engines stay)

@@ -13,7 +13,10 @@ cd "$(dirname "$0")/.."
 level=${1:-dev}
 venv=${VENV:-.venv}
 case $level in
-  runtime | dev) inputs=("requirements/$level.txt" requirements/build.txt pyproject.toml tools/setup.sh) ;;
+  runtime | dev)
+    inputs=("requirements/$level.txt" requirements/build.txt pyproject.toml tools/setup.sh
+      hatch_build.py native/*.[ch])
+    ;;
   tools) inputs=(requirements/tools.txt) ;;
   *)
     sed -n '2,6p' "$0" | sed 's/^# \{0,1\}//' >&2
