@@ -50,14 +50,12 @@ class Salvage:
 
     def _value(self, value: object, wanted: Type) -> object:
         match wanted, value:
+            case (IntType(), int()) | (UnionType(), None) if not isinstance(value, bool):
+                return value
             case StrType(), str():
                 return self._text(value)
-            case IntType(), int() if not isinstance(value, bool):
-                return value
             case StructType(), dict():
                 return self._struct(value, wanted)
-            case UnionType(), None:
-                return None
             case UnionType(), _:
                 return self._value(value, wanted.types[0])
             case ListType(), list() | str():

@@ -47,8 +47,8 @@ _IP_DST, _IP_SRC, _IP_DST_PORT = (_NUMBERS[name] for name in ("ip.dst", "ip.src"
 _ANSWERS = frozenset({"response", "answer"})
 _NAME_RECORDS = frozenset({"CNAME", "DNAME", "NS", "MX", "PTR"})
 _ADDRESS_RECORDS = frozenset({"A", "AAAA"})
-_NO_PRINCIPAL = "<empty>"
-"""What the engine writes for a Kerberos name that is not there."""
+_NO_PRINCIPAL, _SHARE_ROOT = "<empty>", "<share_root>"
+"""What the engine writes for a Kerberos name that is not there, and for a share without a file."""
 
 _Member = tuple[int, Callable[[str], str], str]
 
@@ -100,7 +100,8 @@ _EMAIL_LISTS = _members(
     to="email.to", cc="email.cc", url="email.url", attachment="email.attachment"
 )
 _KRB5 = _members(cname="krb5.cname", sname="krb5.sname")
-_SMB = _members(share="smb.share", named_pipe="smb.named_pipe", filename="smb.filename")
+_SMB = _members(share="smb.share", named_pipe="smb.named_pipe")
+_SMB_FILE = _members(filename="smb.filename")
 _NTLMSSP = _members(user="smb.ntlmssp_user", domain="smb.ntlmssp_domain", host="smb.ntlmssp_host")
 
 
@@ -281,6 +282,8 @@ def _smb(event: SmbEvent) -> Values:
     values: Values = []
     if event.smb is not None:
         _take(values, event.smb, _SMB)
+        if event.smb.filename != _SHARE_ROOT:
+            _take(values, event.smb, _SMB_FILE)
         if event.smb.ntlmssp is not None:
             _take(values, event.smb.ntlmssp, _NTLMSSP)
     return values

@@ -371,6 +371,7 @@ def test_smb() -> None:
         "smb.ntlmssp_domain": ["CORP"],
         "smb.ntlmssp_host": ["WS1"],
     }
+    assert said("smb", smb={"filename": "<share_root>"}) == {}
 
 
 def test_the_head_of_an_event() -> None:
