@@ -202,7 +202,7 @@ static bool read_v6(text written, uint8_t *bytes) {
     if (gap == 8 ? count != 8 : count > 7) return false;
     memset(bytes, 0, 16);
     for (unsigned i = 0; i < count; i++) {
-        unsigned at = i < gap ? i : i + 8 - count;
+        unsigned at = (i < gap ? i : i + 8 - count) & 7;
         bytes[2 * at] = (uint8_t)(groups[i] >> 8);
         bytes[2 * at + 1] = (uint8_t)groups[i];
     }
