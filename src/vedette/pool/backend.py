@@ -5,7 +5,7 @@ Contract tests: tests/contract/test_pool.py, run on every implementation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -33,6 +33,16 @@ class Backend(Protocol):
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> pa.Table:
         """Return the rows of a SELECT; ``{name:Type}`` in it stands for a parameter.
+
+        Raises:
+            PoolError: The engine refused it, or cannot be reached.
+        """
+        ...
+
+    def stream(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a SELECT of any size in batches.
 
         Raises:
             PoolError: The engine refused it, or cannot be reached.

@@ -1,10 +1,49 @@
-"""What the pool answers: plain frozen records, all times aware UTC."""
+"""What the pool is asked and answers: plain frozen records, all times aware UTC."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import NamedTuple
 
 from msgspec import Struct
+
+
+class Place(NamedTuple):
+    """A value where it was, or may have been, seen."""
+
+    field: str
+    value: str
+    below: bool = False
+    """Whether every name below it is meant too."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which sightings are asked for; what is empty does not matter."""
+
+    fields: tuple[str, ...] = ()
+    since: datetime | None = None
+    """Of sightings: last seen then or later. Of new ones: came in then or later."""
+    until: datetime | None = None
+    """Of sightings: first seen before. Of new ones: came in before."""
+    host: str = ""
+    """One end, ours or theirs, within the retention; of new ones: of the first event."""
+    sensor: str = ""
+    contains: str = ""
+    """A part of the value, whatever the case."""
+    below: str = ""
+    """A name: it and every name below it."""
+    learning: bool = False
+    """Of new ones: those of the learning period, too."""
+    limit: int = 100
+    """At most so many; 0: all."""
+
+
+class Cursor(Struct, frozen=True, kw_only=True):
+    """How far a reader of new sightings has come: what comes after it is unread."""
+
+    found_at: datetime
+    field: str
+    value: str
 
 
 class Who(Struct, frozen=True, kw_only=True):
@@ -128,3 +167,23 @@ class Prevalence(Struct, frozen=True, kw_only=True):
     """Distinct days on which it was seen."""
     first_seen: datetime | None
     """Ever, not only in the window; None: never."""
+
+
+class TableSize(Struct, frozen=True, kw_only=True):
+    """What one table takes."""
+
+    table: str
+    rows: int
+    """As stored: rows that are not merged yet count apiece."""
+    bytes: int
+    """On disk, compressed."""
+    parts: int = 0
+
+
+class Expired(Struct, frozen=True, kw_only=True):
+    """What a run of the retention dropped."""
+
+    partitions: tuple[str, ...]
+    """Weeks that went whole, by their Monday."""
+    rows: int
+    bytes: int

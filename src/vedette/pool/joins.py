@@ -1,0 +1,157 @@
+"""SQL that finds indicators in a table of the pool: one branch for each way of comparing.
+
+The indicators are in a scratch table ``(type, value, base, prefix)``; of a network, ``base`` and
+``prefix`` are its parts. ``GLOBAL`` sends the indicators to every shard; on one server it does
+nothing.
+"""
+
+# ruff: noqa: S608 - all names are ours: fields, types, and the scratch table's
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from vedette.fields import FIELDS, Asset, Match, places
+from vedette.model import IndicatorType, Key
+
+_SERVER_FIELDS = tuple(field.name for field in FIELDS if field.asset is Asset.SERVER)
+
+ASSET = f"if(field IN ({', '.join(map(repr, _SERVER_FIELDS))}), server, client)"
+"""Our end, from columns ``field``, ``client`` and ``server``."""
+
+_PARENTS = (
+    "arrayMap(i -> arrayStringConcat(arraySlice(splitByChar('.', value), i), '.'),"
+    " range(1, length(splitByChar('.', value))))"
+)
+"""A name and all names above it that have at least two labels."""
+
+
+class Asked(NamedTuple):
+    """What the branches must know about the indicators."""
+
+    types: frozenset[IndicatorType]
+    prefixes_v4: tuple[int, ...]
+    prefixes_v6: tuple[int, ...]
+
+
+def scratch_rows(keys: Sequence[Key]) -> tuple[pa.Table, Asked]:
+    """Return indicators as the rows of a scratch table."""
+    bases: list[str] = []
+    prefixes: list[int] = []
+    lengths: Mapping[bool, set[int]] = {False: set(), True: set()}
+    for _, value in keys:
+        base, slash, prefix = value.partition("/") if value.count("/") == 1 else (value, "", "")
+        if slash and prefix.isdigit() and base[:1] not in ("", "/") and not base[-1:].isspace():
+            bases.append(base)
+            prefixes.append(min(int(prefix), 255))
+            lengths[":" in base].add(int(prefix))
+        else:
+            bases.append("")
+            prefixes.append(0)
+    table = pa.table(
+        {
+            "type": pa.array([kind.value for kind, _ in keys]),
+            "value": pa.array([value for _, value in keys]),
+            "base": pa.array(bases),
+            "prefix": pa.array(prefixes, type=pa.uint8()),
+        }
+    )
+    kinds = frozenset(kind for kind, _ in keys)
+    v4 = tuple(sorted(n for n in lengths[False] if n <= 32))  # noqa: PLR2004 - bits
+    v6 = tuple(sorted(n for n in lengths[True] if n <= 128))  # noqa: PLR2004 - bits
+    return table, Asked(kinds, v4, v6)
+
+
+def branches(source: str, columns: str, scratch: str, asked: Asked) -> Iterator[str]:
+    """Yield SELECTs of ``type, indicator, match`` and the columns, one row for each row that meets.
+
+    Args:
+        source: The table, with a condition behind WHERE already, as a subquery would have it:
+            ``(table, condition)`` joined by ``WHERE``.
+        columns: Of the source.
+        scratch: The table of the indicators.
+        asked: What is in it.
+    """
+    for (kind, match), fields in _ways(asked.types).items():
+        where = f"field IN ({', '.join(map(repr, fields))})"
+        made = _Branch(source, columns, scratch, kind.value, match.value, where)
+        match match:
+            case Match.EXACT:
+                yield made.exact()
+            case Match.SUBDOMAIN:
+                yield made.subdomain()
+            case Match.PATH:
+                yield made.path()
+            case Match.NETWORK:
+                yield made.exact()
+                if asked.prefixes_v4:
+                    yield made.network(asked.prefixes_v4, "IPv4")
+                if asked.prefixes_v6:
+                    yield made.network(asked.prefixes_v6, "IPv6")
+
+
+def _ways(types: Iterable[IndicatorType]) -> dict[tuple[IndicatorType, Match], list[str]]:
+    ways: dict[tuple[IndicatorType, Match], list[str]] = {}
+    for kind in sorted(types):
+        for place in places(kind):
+            ways.setdefault((kind, place.match), []).append(place.field.name)
+    return ways
+
+
+class _Branch(NamedTuple):
+    source: str
+    columns: str
+    scratch: str
+    kind: str
+    match: str
+    where: str
+
+    @property
+    def _listed(self) -> str:
+        return f"SELECT value FROM {self.scratch} WHERE type = '{self.kind}'"
+
+    def _select(self, indicator: str) -> str:
+        return f"SELECT '{self.kind}' AS type, {indicator} AS indicator, '{self.match}' AS match"
+
+    def exact(self) -> str:
+        return (
+            f"{self._select('value')}, {self.columns} FROM {self.source} AND {self.where}"
+            f" AND value GLOBAL IN ({self._listed})"
+        )
+
+    def subdomain(self) -> str:
+        return (
+            f"{self._select('parent')}, {self.columns} FROM (SELECT *, arrayJoin({_PARENTS})"
+            f" AS parent FROM {self.source} AND {self.where})"
+            f" WHERE parent GLOBAL IN ({self._listed})"
+        )
+
+    def path(self) -> str:
+        path = "substring(value, position(value, '/'))"
+        return (
+            f"{self._select(path)}, {self.columns} FROM {self.source} AND {self.where}"
+            f" AND position(value, '/') > 0 AND {path} GLOBAL IN ({self._listed})"
+        )
+
+    def network(self, prefixes: Sequence[int], family: str) -> str:
+        """Cut each address to every prefix length that is asked for, and look that up."""
+        cut = f"tupleElement({family}CIDRToRange(to{family}OrDefault(value), p), 1)"
+        lengths = f"[{', '.join(f'toUInt8({n})' for n in prefixes)}]"
+        networks = (
+            f"SELECT to{family}OrDefault(base) AS net, prefix, value AS network"
+            f" FROM {self.scratch} WHERE type = '{self.kind}' AND is{family}String(base)"
+        )
+        return (
+            f"{self._select('n.network')}, {_qualified(self.columns)} FROM"
+            f" (SELECT *, arrayJoin(arrayMap(p -> ({cut}, p), {lengths})) AS cut"
+            f" FROM {self.source} AND {self.where} AND is{family}String(value)) AS s"
+            f" GLOBAL INNER JOIN ({networks}) AS n"
+            " ON s.cut.1 = n.net AND s.cut.2 = n.prefix"
+        )
+
+
+def _qualified(columns: str) -> str:
+    return ", ".join(f"s.{name.strip()} AS {name.strip()}" for name in columns.split(","))

@@ -1,0 +1,191 @@
+"""How much of the past is kept: coverage, sizes, and dropping what the retention does not keep."""
+
+# ruff: noqa: S608 - all names are ours
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import structlog
+from msgspec import Struct
+
+from vedette.pool.backend import Backend
+from vedette.pool.records import Coverage, Gap, SensorCoverage
+from vedette.pool.schema import TABLES
+
+log = structlog.get_logger(__name__)
+
+_GAPS_SHOWN = 20
+_STRAY = 0.001
+"""Share of all events that may be too early without making the learning period begin."""
+_HOUR = timedelta(hours=1)
+_HOUR_S = 3_600
+_WEEK = timedelta(days=7)
+
+
+class TableSize(Struct, frozen=True, kw_only=True):
+    """What one table takes."""
+
+    table: str
+    rows: int
+    """As stored: rows that are not merged yet count apiece."""
+    bytes: int
+    """On disk, compressed."""
+    parts: int = 0
+
+
+class Expired(Struct, frozen=True, kw_only=True):
+    """What a run of the retention dropped."""
+
+    partitions: tuple[str, ...]
+    """Weeks that went whole, by their Monday."""
+    rows: int
+    bytes: int
+
+
+class _Partition(Struct, frozen=True):
+    week: date
+    rows: int
+    bytes: int
+
+
+def coverage(backend: Backend, learning: timedelta) -> Coverage:
+    """Say how much of the past the pool has.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    table = backend.query(
+        "SELECT sensor, min(c.first_seen) AS first_seen, max(c.last_seen) AS last_seen,"
+        " sum(c.events) AS events, arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours"
+        f" FROM {backend.database}.coverage AS c GROUP BY sensor ORDER BY sensor"
+    )
+    sensors = tuple(_sensor(**row) for row in table.to_pylist())
+    since = _start(backend) if sensors else None
+    days = backend.query(
+        f"SELECT count() AS n, min(day) AS day FROM {backend.database}.observations"
+    ).to_pylist()[0]
+    return Coverage(
+        at=datetime.now(UTC),
+        sensors=sensors,
+        observations_since=days["day"] if days["n"] else None,
+        learning_until=since + learning if since else None,
+    )
+
+
+def _start(backend: Backend) -> datetime:
+    """Return the hour from which on there is traffic: a few events of a clock at 1970 are none."""
+    sql = (
+        f"SELECT toDateTime64(quantileExactWeighted({_STRAY})(c.hour, c.events), 6, 'UTC')"
+        " AS start"
+        f" FROM {backend.database}.coverage AS c"
+    )
+    start: datetime = backend.query(sql)["start"][0].as_py()
+    return start
+
+
+def _sensor(
+    sensor: str, first_seen: datetime, last_seen: datetime, events: int, hours: Sequence[int]
+) -> SensorCoverage:
+    gaps = list(_gaps(hours))
+    return SensorCoverage(
+        sensor=sensor,
+        first_seen=first_seen,
+        last_seen=last_seen,
+        events=events,
+        hours=len(hours),
+        gaps=tuple(sorted(gaps, key=lambda gap: gap.since - gap.until)[:_GAPS_SHOWN]),
+        gap_hours=sum((gap.until - gap.since) // _HOUR for gap in gaps),
+    )
+
+
+def _gaps(hours: Sequence[int]) -> Iterator[Gap]:
+    for one, next_one in zip(hours, hours[1:], strict=False):
+        if next_one - one > _HOUR_S:
+            since = datetime.fromtimestamp(one + _HOUR_S, UTC)
+            yield Gap(since=since, until=datetime.fromtimestamp(next_one, UTC))
+
+
+def sizes(backend: Backend, cluster: str = "") -> tuple[TableSize, ...]:
+    """Return what each table takes, on all shards and replicas.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    parts = f"clusterAllReplicas('{cluster}', system.parts)" if cluster else "system.parts"
+    table = backend.query(
+        "SELECT replaceRegexpOne(table, '_local$', '') AS name, sum(rows) AS rows,"
+        f" sum(bytes_on_disk) AS bytes, count() AS parts FROM {parts}"
+        " WHERE active AND database = {database:String} GROUP BY name",
+        {"database": backend.database},
+    )
+    found = {row.pop("name"): row for row in table.to_pylist()}
+    empty = {"rows": 0, "bytes": 0, "parts": 0}
+    return tuple(TableSize(table=name, **found.get(name, empty)) for name in TABLES)
+
+
+def expire(
+    backend: Backend,
+    *,
+    retention: timedelta,
+    retention_bytes: int = 0,
+    cluster: str = "",
+    today: date | None = None,
+) -> Expired:
+    """Drop the weeks of observations that are older than the retention, or over its bytes.
+
+    Whole weeks, which costs nothing and stops nobody; what is younger than the retention by less
+    than a week stays with its week. The newest week always stays.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    cut = (today or datetime.now(UTC).date()) - retention
+    weeks = _partitions(backend, cluster)
+    old = [one for one in weeks if one.week + _WEEK <= cut]
+    over = _over(weeks[len(old) :], retention_bytes) if retention_bytes else []
+    dropped = [*old, *over]
+    suffix, on_cluster = ("_local", f" ON CLUSTER {cluster}") if cluster else ("", "")
+    for one in dropped:
+        backend.command(
+            f"ALTER TABLE {backend.database}.observations{suffix}{on_cluster}"
+            f" DROP PARTITION '{one.week.isoformat()}'"
+        )
+    expired = Expired(
+        partitions=tuple(one.week.isoformat() for one in dropped),
+        rows=sum(one.rows for one in dropped),
+        bytes=sum(one.bytes for one in dropped),
+    )
+    if dropped:
+        log.info("pool.expired", weeks=len(dropped), rows=expired.rows, bytes=expired.bytes)
+    return expired
+
+
+def _over(weeks: Sequence[_Partition], limit: int) -> list[_Partition]:
+    """Return the oldest weeks that must go so that the others fit; never the newest."""
+    left = sum(one.bytes for one in weeks)
+    going: list[_Partition] = []
+    for one in weeks[:-1]:
+        if left <= limit:
+            break
+        going.append(one)
+        left -= one.bytes
+    return going
+
+
+def _partitions(backend: Backend, cluster: str) -> list[_Partition]:
+    parts = f"cluster('{cluster}', system.parts)" if cluster else "system.parts"
+    table = backend.query(
+        f"SELECT partition, sum(rows) AS rows, sum(bytes_on_disk) AS bytes FROM {parts}"
+        " WHERE active AND database = {database:String} AND table IN ('observations',"
+        " 'observations_local') GROUP BY partition ORDER BY partition",
+        {"database": backend.database},
+    )
+    return list(_read(table.to_pylist()))
+
+
+def _read(rows: Iterable[dict[str, object]]) -> Iterator[_Partition]:
+    for row in rows:
+        week = date.fromisoformat(str(row["partition"]))
+        yield _Partition(week, int(str(row["rows"])), int(str(row["bytes"])))

@@ -1,0 +1,262 @@
+"""What analysts ask: values, who showed them, when, and what is new."""
+
+# ruff: noqa: S608 - all names are ours; what people give is a parameter
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import pyarrow as pa
+from msgspec import Struct
+
+from vedette.pool.backend import Backend, Parameter
+from vedette.pool.hunting import hosts_of
+from vedette.pool.joins import ASSET
+from vedette.pool.records import Day, NewSighting, Sighting, Who
+
+_AT_ONCE = 50_000
+_SIGHTING = (
+    "field, value, min(s.earliest) AS first,"
+    " tupleElement(first, 'first_seen') AS first_seen, tupleElement(first, 'client') AS client,"
+    " tupleElement(first, 'server') AS server, tupleElement(first, 'sensor') AS sensor,"
+    f" {ASSET} AS patient_zero, max(s.last_seen) AS last_seen, sum(s.count) AS count"
+)
+
+
+class Place(NamedTuple):
+    """A value where it was, or may have been, seen."""
+
+    field: str
+    value: str
+    below: bool = False
+    """Whether every name below it is meant too."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which sightings are asked for; what is empty does not matter."""
+
+    fields: tuple[str, ...] = ()
+    since: datetime | None = None
+    """Of sightings: last seen then or later. Of new ones: came in then or later."""
+    until: datetime | None = None
+    """Of sightings: first seen before. Of new ones: came in before."""
+    host: str = ""
+    """One end, ours or theirs, within the retention; of new ones: of the first event."""
+    sensor: str = ""
+    contains: str = ""
+    """A part of the value, whatever the case."""
+    below: str = ""
+    """A name: it and every name below it."""
+    learning: bool = False
+    """Of new ones: those of the learning period, too."""
+    limit: int = 100
+    """At most so many; 0: all."""
+
+
+class Cursor(Struct, frozen=True, kw_only=True):
+    """How far a reader of new sightings has come: what comes after it is unread."""
+
+    found_at: datetime
+    field: str
+    value: str
+
+
+class _Where:
+    """Conditions and the parameters in them."""
+
+    def __init__(self) -> None:
+        self.conditions: list[str] = ["1"]
+        self.parameters: dict[str, Parameter] = {}
+
+    def add(self, condition: str, **parameters: Parameter) -> None:
+        self.conditions.append(condition)
+        self.parameters.update(parameters)
+
+    def values(self, wanted: Wanted) -> None:
+        """Add what is asked of fields and values."""
+        if wanted.fields:
+            self.add("field IN {fields:Array(String)}", fields=list(wanted.fields))
+        if wanted.contains:
+            self.add("positionCaseInsensitiveUTF8(value, {part:String}) > 0", part=wanted.contains)
+        if wanted.below:
+            self.add(
+                "(value = {name:String} OR endsWith(value, {dotted:String}))",
+                name=wanted.below,
+                dotted=f".{wanted.below}",
+            )
+
+    def __str__(self) -> str:
+        return " AND ".join(self.conditions)
+
+
+def sightings(backend: Backend, wanted: Wanted) -> Iterator[Sighting]:
+    """Yield sightings, the last seen first.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    where = _Where()
+    where.values(wanted)
+    having = ["1"]
+    if wanted.host or wanted.sensor:
+        ends = _Where()
+        if wanted.host:
+            ends.add("(client = {host:String} OR server = {host:String})", host=wanted.host)
+        if wanted.sensor:
+            ends.add("sensor = {sensor:String}", sensor=wanted.sensor)
+        where.add(
+            f"(field, value) GLOBAL IN (SELECT field, value FROM {backend.database}.observations"
+            f" WHERE {ends})",
+            **ends.parameters,
+        )
+    if wanted.since:
+        having.append("last_seen >= {since:DateTime64(6, 'UTC')}")
+        where.parameters["since"] = wanted.since
+    if wanted.until:
+        having.append("first_seen < {until:DateTime64(6, 'UTC')}")
+        where.parameters["until"] = wanted.until
+    limit = f" LIMIT {int(wanted.limit)}" if wanted.limit else ""
+    sql = (
+        f"SELECT {_SIGHTING} FROM {backend.database}.sightings AS s WHERE {where}"
+        f" GROUP BY field, value HAVING {' AND '.join(having)}"
+        f" ORDER BY last_seen DESC, field, value{limit}"
+    )
+    yield from _sightings(backend, sql, where.parameters)
+
+
+def seen(backend: Backend, places: Sequence[Place]) -> list[Sighting]:
+    """Return the sightings of these values, the earliest first.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    if not places:
+        return []
+    where, parameters = _at(places)
+    sql = (
+        f"SELECT {_SIGHTING} FROM {backend.database}.sightings AS s WHERE {where}"
+        " GROUP BY field, value ORDER BY first_seen, field, value"
+    )
+    return list(_sightings(backend, sql, parameters))
+
+
+def who(backend: Backend, places: Sequence[Place], *, limit: int = 0) -> list[Who]:
+    """Return between whom these values were seen, the last seen first.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    if not places:
+        return []
+    where, parameters = _at(places)
+    at_most = f" LIMIT {int(limit)}" if limit else ""
+    table = backend.query(
+        "SELECT field, value, client, server, sensor, min(o.first_seen) AS first_seen,"
+        " max(o.last_seen) AS last_seen, sum(o.count) AS count, uniqExact(o.day) AS days,"
+        f" max(o.flow_id) AS flow_id FROM {backend.database}.observations AS o WHERE {where}"
+        " GROUP BY field, value, client, server, sensor"
+        f" ORDER BY last_seen DESC, field, value, client, server, sensor{at_most}",
+        parameters,
+    )
+    return [Who(**row) for row in table.to_pylist()]
+
+
+def days(backend: Backend, places: Sequence[Place]) -> list[Day]:
+    """Return the days on which any of these values was seen, in order.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    if not places:
+        return []
+    where, parameters = _at(places)
+    table = backend.query(
+        f"SELECT day, sum(o.count) AS count, uniqExact({ASSET}) AS hosts"
+        f" FROM {backend.database}.observations AS o WHERE {where} GROUP BY day ORDER BY day",
+        parameters,
+    )
+    return [Day(**row) for row in table.to_pylist()]
+
+
+def new(
+    backend: Backend,
+    wanted: Wanted,
+    after: Cursor | None = None,
+    *,
+    learning_until: datetime | None = None,
+) -> Iterator[NewSighting]:
+    """Yield values that nobody had seen before, in the order in which they came in.
+
+    Raises:
+        PoolError: The engine failed.
+    """
+    where = _Where()
+    where.values(wanted)
+    if wanted.since:
+        where.add("found_at >= {since:DateTime64(6, 'UTC')}", since=wanted.since)
+    if wanted.until:
+        where.add("found_at < {until:DateTime64(6, 'UTC')}", until=wanted.until)
+    if wanted.host:
+        where.add("(client = {host:String} OR server = {host:String})", host=wanted.host)
+    if wanted.sensor:
+        where.add("sensor = {sensor:String}", sensor=wanted.sensor)
+    if not wanted.learning and learning_until:
+        where.add("first_seen >= {learnt:DateTime64(6, 'UTC')}", learnt=learning_until)
+    left = wanted.limit
+    while True:
+        rows = _new_after(backend, where, after, min(left or _AT_ONCE, _AT_ONCE))
+        for row in rows:
+            learning = learning_until is not None and row["first_seen"] < learning_until
+            yield NewSighting(**row, learning=learning)
+        if len(rows) < _AT_ONCE or (left and (left := left - len(rows)) <= 0):
+            return
+        last = rows[-1]
+        after = Cursor(found_at=last["found_at"], field=last["field"], value=last["value"])
+
+
+def _new_after(
+    backend: Backend, where: _Where, after: Cursor | None, limit: int
+) -> list[dict[str, object]]:
+    conditions, parameters = str(where), dict(where.parameters)
+    if after:
+        # The first condition is for the primary key, the second one says it exactly.
+        conditions += (
+            " AND found_at >= {after:DateTime64(6, 'UTC')} AND (found_at, field, value) >"
+            " ({after:DateTime64(6, 'UTC')}, {field:String}, {value:String})"
+        )
+        parameters |= {"after": after.found_at, "field": after.field, "value": after.value}
+    table = backend.query(
+        "SELECT found_at, field, value, first_seen, client, server, sensor"
+        f" FROM {backend.database}.new_sightings WHERE {conditions}"
+        f" ORDER BY found_at, field, value LIMIT {limit}",
+        parameters,
+    )
+    rows: list[dict[str, object]] = table.to_pylist()
+    return rows
+
+
+def _at(places: Sequence[Place]) -> tuple[str, dict[str, Parameter]]:
+    """Return the condition for any of some places, by the primary key where that is possible."""
+    grouped: dict[tuple[str, bool], list[str]] = {}
+    for place in places:
+        grouped.setdefault((place.value, place.below), []).append(place.field)
+    conditions: list[str] = []
+    parameters: dict[str, Parameter] = {}
+    for number, ((value, below), fields) in enumerate(grouped.items()):
+        parameters |= {f"f{number}": fields, f"v{number}": value}
+        is_it = f"value = {{v{number}:String}}"
+        if below:
+            parameters[f"d{number}"] = f".{value}"
+            is_it = f"({is_it} OR endsWith(value, {{d{number}:String}}))"
+        conditions.append(f"(field IN {{f{number}:Array(String)}} AND {is_it})")
+    return f"({' OR '.join(conditions)})", parameters
+
+
+def _sightings(backend: Backend, sql: str, parameters: dict[str, Parameter]) -> Iterator[Sighting]:
+    for batch in backend.stream(sql, parameters):
+        rows = pa.Table.from_batches([batch])
+        hosts = hosts_of(backend, rows)
+        for row in rows.drop_columns(["first"]).to_pylist():
+            yield Sighting(**row, hosts=hosts.get((row["field"], row["value"]), 0))

@@ -1,0 +1,85 @@
+"""The statements that make the pool's tables, for one engine or for a cluster.
+
+On a cluster each table is a ``Distributed`` one over ``<table>_local`` on every shard; which shard
+a row goes to is decided by its value, so all that is known of a value is on one shard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from types import MappingProxyType
+
+from vedette.errors import ConfigError
+
+TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "sightings": "xxHash64(field, value)",
+        "observations": "xxHash64(field, value)",
+        "new_sightings": "xxHash64(field, value)",
+        "coverage": "xxHash64(sensor)",
+    }
+)
+"""The tables, and by what their rows are spread over shards."""
+
+DEDUPLICATION_WINDOW = 1_000
+"""Batches back in which a repeated one is noticed; a replay is at most the spool's length."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}").fullmatch
+_ENGINE = re.compile(r"\{engine:(\w+):(\w+)\}")
+_STATEMENT = re.compile(r"(?ms)^CREATE .*?;$")
+
+
+def check_identifier(what: str, name: str) -> str:
+    """Return a name that may stand in SQL as it is.
+
+    Raises:
+        ConfigError: It may not.
+    """
+    if not _NAME(name):
+        raise ConfigError(
+            f"[pool] {what}: {name[:80]!r} cannot be one",
+            hint="Use letters, digits and '_', and begin with a letter.",
+        )
+    return name
+
+
+def statements(database: str, cluster: str = "") -> Iterator[str]:
+    """Yield the DDL, in order; each may run again without harm.
+
+    Raises:
+        ConfigError: A name cannot stand in SQL.
+    """
+    check_identifier("database", database)
+    on_cluster = f" ON CLUSTER {check_identifier('cluster', cluster)}" if cluster else ""
+    yield f"CREATE DATABASE IF NOT EXISTS {database}{on_cluster}"
+    text = files("vedette.pool").joinpath("schema.sql").read_text(encoding="utf-8")
+    for statement in _STATEMENT.findall(text):
+        yield _filled(statement, database, cluster, on_cluster)
+    if cluster:
+        for table, key in TABLES.items():
+            yield (
+                f"CREATE TABLE IF NOT EXISTS {database}.{table}{on_cluster}\n"
+                f"AS {database}.{table}_local\n"
+                f"ENGINE = Distributed({cluster}, {database}, {table}_local, {key})"
+            )
+
+
+def _filled(statement: str, database: str, cluster: str, on_cluster: str) -> str:
+    kind = "replicated" if cluster else "non_replicated"
+    settings = f"SETTINGS {kind}_deduplication_window = {DEDUPLICATION_WINDOW}"
+    text = _ENGINE.sub(lambda match: _engine(match[1], match[2], database, cluster), statement)
+    return (
+        text.replace("{database}", database)
+        .replace("{local}", "_local" if cluster else "")
+        .replace("{on_cluster}", on_cluster)
+        .replace("{settings}", settings)
+        .removesuffix(";")
+    )
+
+
+def _engine(name: str, table: str, database: str, cluster: str) -> str:
+    if not cluster:
+        return name
+    return f"Replicated{name}('/clickhouse/tables/{{shard}}/{database}/{table}', '{{replica}}')"
