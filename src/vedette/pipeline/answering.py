@@ -17,14 +17,18 @@ from msgspec import Struct
 from vedette import __version__
 from vedette.errors import UsageError, VedetteError
 from vedette.model import IndicatorType, Key
-from vedette.pipeline.memory import Cursor, Expired, Memory, Place, Status, Wanted
+from vedette.pipeline.memory import Memory, Status
 from vedette.pool.records import (
     Coverage,
+    Cursor,
     Day,
+    Expired,
     Found,
     NewSighting,
+    Place,
     Prevalence,
     Sighting,
+    Wanted,
     Who,
 )
 

@@ -31,9 +31,21 @@ from vedette.pipeline.answering import (
     Window,
     encode_key,
 )
-from vedette.pipeline.memory import Cursor, Expired, Place, Status, Wanted
+from vedette.pipeline.memory import Status
 from vedette.pipeline.service import PREFIX
-from vedette.pool.records import Coverage, Day, Found, NewSighting, Prevalence, Sighting, Who
+from vedette.pool.records import (
+    Coverage,
+    Cursor,
+    Day,
+    Expired,
+    Found,
+    NewSighting,
+    Place,
+    Prevalence,
+    Sighting,
+    Wanted,
+    Who,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,8 +18,8 @@ import msgspec
 from vedette.errors import PoolError, UsageError
 from vedette.fields import BY_NAME, Asset
 from vedette.files import write_atomically
-from vedette.pipeline.memory import Cursor, Memory
-from vedette.pool.records import NewSighting, Sighting
+from vedette.pipeline.memory import Memory
+from vedette.pool.records import Cursor, NewSighting, Sighting
 
 Record = Sighting | NewSighting
 TABLES = ("sightings", "observations", "new_sightings", "coverage")

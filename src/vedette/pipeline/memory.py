@@ -8,72 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from vedette.model import Key
 from vedette.pool.records import (
     Coverage,
+    Cursor,
     Day,
+    Expired,
     Found,
     NewSighting,
+    Place,
     Prevalence,
     Sighting,
+    TableSize,
+    Wanted,
     Who,
 )
 
 if TYPE_CHECKING:
     import pyarrow as pa  # of the extra; commands start without it
-
-
-class Place(NamedTuple):
-    """A value where it was, or may have been, seen."""
-
-    field: str
-    value: str
-    below: bool = False
-    """Whether every name below it is meant too."""
-
-
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which sightings are asked for; what is empty does not matter."""
-
-    fields: tuple[str, ...] = ()
-    since: datetime | None = None
-    """Of sightings: last seen then or later. Of new ones: came in then or later."""
-    until: datetime | None = None
-    """Of sightings: first seen before. Of new ones: came in before."""
-    host: str = ""
-    """One end, ours or theirs, within the retention; of new ones: of the first event."""
-    sensor: str = ""
-    contains: str = ""
-    """A part of the value, whatever the case."""
-    below: str = ""
-    """A name: it and every name below it."""
-    learning: bool = False
-    """Of new ones: those of the learning period, too."""
-    limit: int = 100
-    """At most so many; 0: all."""
-
-
-class Cursor(Struct, frozen=True, kw_only=True):
-    """How far a reader of new sightings has come: what comes after it is unread."""
-
-    found_at: datetime
-    field: str
-    value: str
-
-
-class TableSize(Struct, frozen=True, kw_only=True):
-    """What one table takes."""
-
-    table: str
-    rows: int
-    """As stored: rows that are not merged yet count apiece."""
-    bytes: int
-    """On disk, compressed."""
-    parts: int = 0
 
 
 class Input(Struct, frozen=True, kw_only=True):
@@ -103,15 +59,6 @@ class Status(Struct, frozen=True, kw_only=True):
     native: str
     """``yes``, or why the native reader is not in use."""
     coverage: Coverage
-
-
-class Expired(Struct, frozen=True, kw_only=True):
-    """What a run of the retention dropped."""
-
-    partitions: tuple[str, ...]
-    """Months that went whole, ``202601``."""
-    rows: int
-    bytes: int
 
 
 class Memory(Protocol):

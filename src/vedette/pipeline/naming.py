@@ -9,8 +9,8 @@ from typing import NamedTuple
 from vedette.errors import UnusableValueError, UsageError
 from vedette.fields import FIELDS, Field, Match, Spelling, places
 from vedette.model import IndicatorType, Key
-from vedette.normalize import ancestors, normalize, refang
-from vedette.pipeline.memory import Place
+from vedette.normalize import ancestors, normalize, refang, split_url
+from vedette.pool.records import Place
 
 _NAMES = (IndicatorType.DOMAIN, IndicatorType.HOSTNAME)
 
@@ -38,6 +38,19 @@ class Named(NamedTuple):
     def spellings(self) -> tuple[str, ...]:
         """The distinct values, the most telling first."""
         return tuple(dict.fromkeys(place.value for place in self.places))
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is a name that others may be below."""
+        return any(key.type is IndicatorType.DOMAIN for key in self.keys)
+
+    @property
+    def host(self) -> str:
+        """The host of a URL; ``""`` if it is none."""
+        for key in self.keys:
+            if key.type is IndicatorType.URL:
+                return split_url(key.value).host
+        return ""
 
 
 def name(text: str, *, below: bool = False) -> Named:

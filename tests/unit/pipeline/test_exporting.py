@@ -13,8 +13,7 @@ import pytest
 from vedette.errors import PoolError, UsageError
 from vedette.fields import BY_NAME, FIELDS
 from vedette.pipeline import exporting
-from vedette.pipeline.memory import Cursor
-from vedette.pool.records import NewSighting
+from vedette.pool.records import Cursor, NewSighting
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, 123456, tzinfo=UTC)
 

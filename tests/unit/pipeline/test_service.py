@@ -17,9 +17,8 @@ from vedette.errors import BusyError, PoolError, UsageError, VedetteError
 from vedette.model import IndicatorType, Key
 from vedette.pipeline.answering import Hello
 from vedette.pipeline.asking import RemoteMemory
-from vedette.pipeline.memory import Wanted
 from vedette.pipeline.service import PoolService, socket_path
-from vedette.pool.records import Coverage, Found, Sighting
+from vedette.pool.records import Coverage, Found, Sighting, Wanted
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
