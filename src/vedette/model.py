@@ -194,3 +194,5 @@ class Hit:
     count: int
     live: str = ""
     """Of a retro hit: ``yes``, or why a live alert would not have caught it."""
+    hosts: int = 0
+    """Of a retro hit: distinct hosts that showed the value, within the retention."""

@@ -167,6 +167,8 @@ MIGRATIONS: tuple[str, ...] = (
     """
     -- live hits: ''; retro hits: 'yes', or why a live alert would not have caught it.
     ALTER TABLE hit ADD COLUMN live TEXT NOT NULL DEFAULT '';
+    -- retro hits: distinct hosts on our end that showed the value, within the retention.
+    ALTER TABLE hit ADD COLUMN hosts INTEGER NOT NULL DEFAULT 0;
     -- Where the pool's reading of an input stands; rises with each committed batch.
     CREATE TABLE pool_input(
         id INTEGER PRIMARY KEY,
@@ -195,11 +197,13 @@ MIGRATIONS: tuple[str, ...] = (
         n INTEGER NOT NULL,
         PRIMARY KEY(input_id, name)
     ) WITHOUT ROWID;
-    -- Up to which change (table change, seq) new indicators have been hunted.
+    -- Up to which change (table change, seq) new indicators have been hunted, and up to which new
+    -- sighting the indicators that were listed before.
     CREATE TABLE hunted(
         one INTEGER PRIMARY KEY CHECK(one=1),
         change_seq INTEGER NOT NULL,
-        at TEXT NOT NULL
+        at TEXT NOT NULL,
+        cursor TEXT NOT NULL DEFAULT ''    -- JSON of pipeline.hunting.Reached
     );
     CREATE TABLE hunt(
         id INTEGER PRIMARY KEY,
