@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 
 from vedette.pool.backend import Backend
-from vedette.pool.records import Coverage, Gap, SensorCoverage
+from vedette.pool.records import Coverage, Expired, Gap, SensorCoverage, TableSize
 from vedette.pool.schema import TABLES
 
 log = structlog.get_logger(__name__)
@@ -22,26 +22,6 @@ _STRAY = 0.001
 _HOUR = timedelta(hours=1)
 _HOUR_S = 3_600
 _WEEK = timedelta(days=7)
-
-
-class TableSize(Struct, frozen=True, kw_only=True):
-    """What one table takes."""
-
-    table: str
-    rows: int
-    """As stored: rows that are not merged yet count apiece."""
-    bytes: int
-    """On disk, compressed."""
-    parts: int = 0
-
-
-class Expired(Struct, frozen=True, kw_only=True):
-    """What a run of the retention dropped."""
-
-    partitions: tuple[str, ...]
-    """Weeks that went whole, by their Monday."""
-    rows: int
-    bytes: int
 
 
 class _Partition(Struct, frozen=True):

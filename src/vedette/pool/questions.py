@@ -6,15 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import pyarrow as pa
-from msgspec import Struct
 
 from vedette.pool.backend import Backend, Parameter
 from vedette.pool.hunting import hosts_of
 from vedette.pool.joins import ASSET
-from vedette.pool.records import Day, NewSighting, Sighting, Who
+from vedette.pool.records import Cursor, Day, NewSighting, Place, Sighting, Wanted, Who
 
 _AT_ONCE = 50_000
 _SIGHTING = (
@@ -23,44 +21,6 @@ _SIGHTING = (
     " tupleElement(first, 'server') AS server, tupleElement(first, 'sensor') AS sensor,"
     f" {ASSET} AS patient_zero, max(s.last_seen) AS last_seen, sum(s.count) AS count"
 )
-
-
-class Place(NamedTuple):
-    """A value where it was, or may have been, seen."""
-
-    field: str
-    value: str
-    below: bool = False
-    """Whether every name below it is meant too."""
-
-
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which sightings are asked for; what is empty does not matter."""
-
-    fields: tuple[str, ...] = ()
-    since: datetime | None = None
-    """Of sightings: last seen then or later. Of new ones: came in then or later."""
-    until: datetime | None = None
-    """Of sightings: first seen before. Of new ones: came in before."""
-    host: str = ""
-    """One end, ours or theirs, within the retention; of new ones: of the first event."""
-    sensor: str = ""
-    contains: str = ""
-    """A part of the value, whatever the case."""
-    below: str = ""
-    """A name: it and every name below it."""
-    learning: bool = False
-    """Of new ones: those of the learning period, too."""
-    limit: int = 100
-    """At most so many; 0: all."""
-
-
-class Cursor(Struct, frozen=True, kw_only=True):
-    """How far a reader of new sightings has come: what comes after it is unread."""
-
-    found_at: datetime
-    field: str
-    value: str
 
 
 class _Where:
