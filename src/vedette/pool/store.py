@@ -21,16 +21,19 @@ from vedette.observe.folded import Folded
 from vedette.pool import exports, hunting, keeping, questions
 from vedette.pool.backend import Backend
 from vedette.pool.embedded import EmbeddedBackend
-from vedette.pool.keeping import Expired, TableSize
 from vedette.pool.known import Known
-from vedette.pool.questions import Cursor, Place, Wanted
 from vedette.pool.records import (
     Coverage,
+    Cursor,
     Day,
+    Expired,
     Found,
     NewSighting,
+    Place,
     Prevalence,
     Sighting,
+    TableSize,
+    Wanted,
     Who,
 )
 from vedette.pool.remote import RemoteBackend, parse_address
