@@ -7,14 +7,14 @@ packet's direction instead (answers, file transfers), ports and our own networks
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 from vedette.observe.events import DnsEvent, Event, FileEvent
 
-_DNS = frozenset({53})
-_BY_PACKET = {"krb5": frozenset({88}), "quic": frozenset({443})}
-"""Types with the packet's direction, and their server ports."""
+_DNS, _KERBEROS, _QUIC = frozenset({53}), frozenset({88}), frozenset({443})
 _ASKED = frozenset({"response", "answer"})
 SERVED = {
     "http": frozenset({80, 8080, 8000, 3128}),
@@ -58,17 +58,11 @@ class Home:
         return any(address in network for network in self._networks)
 
 
-def is_turned(event: Event, home: Home) -> bool:
-    """Whether the source of an event is the server."""
-    if isinstance(event, FileEvent):
-        return _sent_by_server(event, home)
-    if isinstance(event, DnsEvent):
-        return _answered(event)
-    ports = _BY_PACKET.get(event.event_type)
-    return ports is not None and bool(_by_ports(event, ports))
+def _never(_event: Event, _home: Home) -> bool:
+    return False
 
 
-def _answered(event: DnsEvent) -> bool:
+def _answered(event: DnsEvent, _home: Home) -> bool:
     """Version 2 (5 to 7) has the client as the source of answers; 1 and 3 have the server.
 
     DNS over HTTPS (version 3 too) has the client. Where ports do not tell, only version 3 turns.
@@ -77,6 +71,14 @@ def _answered(event: DnsEvent) -> bool:
         return False
     by_ports = _by_ports(event, _DNS)
     return event.dns.type == "response" if by_ports is None else by_ports
+
+
+def _from_kerberos(event: Event, _home: Home) -> bool:
+    return bool(_by_ports(event, _KERBEROS))
+
+
+def _from_quic(event: Event, _home: Home) -> bool:
+    return bool(_by_ports(event, _QUIC))
 
 
 def _sent_by_server(event: FileEvent, home: Home) -> bool:
@@ -109,3 +111,19 @@ def _by_ports(event: Event, *served: frozenset[int]) -> bool | None:
         if (src < limit) != (dest < limit):
             return src < limit
     return None
+
+
+TURNED: Mapping[str, Callable[[Any, Home], bool]] = MappingProxyType(
+    {
+        "dns": _answered,
+        "fileinfo": _sent_by_server,
+        "krb5": _from_kerberos,
+        "quic": _from_quic,
+    }
+)
+"""By event type, whether the source of an event is the server; in all other types it never is."""
+
+
+def is_turned(event: Event, home: Home) -> bool:
+    """Whether the source of an event is the server."""
+    return TURNED.get(event.event_type, _never)(event, home)

@@ -141,17 +141,18 @@ class PythonFold:
 
     def _sorted_keys(self) -> tuple[Keys, Integers]:
         """Return all fields and values in order, and by number their place in it."""
-        fields: list[str] = []
-        values: list[str] = []
+        sizes: list[int] = []
+        values: list[bytes] = []
         ranks = np.empty(self._next_key, np.int64)
         for field in _BY_NAME:
             known = self._keys[field.number]
             ordered = sorted(known)
             numbers = np.fromiter(map(known.__getitem__, ordered), np.int64, len(ordered))
             ranks[numbers] = np.arange(len(values), len(values) + len(ordered))
-            fields += [field.name] * len(ordered)
-            values += ordered
-        return Keys(fields, values), ranks
+            values += [value.encode() for value in ordered]
+            sizes.append(len(ordered))
+        names = [field.name for field in _BY_NAME]
+        return Keys(names, np.repeat(np.arange(len(names)), sizes), values), ranks
 
     def _sorted_ends(self) -> tuple[Ends, Integers]:
         ordered = sorted(self._ends)

@@ -6,14 +6,14 @@ unexpected type are as good as absent, and nothing that a line holds raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from vedette.fields import FIELDS, VALUE_MAX
 from vedette.normalize.observed import address
 from vedette.observe.decoding import decode, salvage
-from vedette.observe.ends import Home, is_turned
-from vedette.observe.events import TYPES, Event
+from vedette.observe.ends import TURNED, Home
+from vedette.observe.events import TYPES
 from vedette.observe.timestamps import micros
 from vedette.observe.values import VALUES, Values
 
@@ -66,10 +66,7 @@ class Observer:
         """
         self._home = Home(home)
         unwanted = frozenset(skip)
-        self._skip = frozenset(field.number for field in FIELDS if field.name in unwanted)
-        self._filtered = frozenset(
-            kind for field in FIELDS if field.name in unwanted for kind in field.event.split("|")
-        )
+        self._kinds = {kind: _kind(kind, unwanted) for kind in TYPES}
 
     def __call__(self, line: bytes) -> Observed:
         """Return what a line says. Never raises for what it holds."""
@@ -93,24 +90,43 @@ class Observer:
         time_us = micros(event.timestamp)
         if time_us is None:
             return Observed("untimed", also=also)
-        if event.event_type not in TYPES:
+        kind = self._kinds.get(event.event_type)
+        if kind is None:
             return Observed("ignored", time_us, also=also)
-        values, too_long = self._values(event, len(line))
-        also += ("value.long",) * too_long
+        values = [pair for pair in kind.values(event) if pair[1]]
+        if kind.skip or len(line) > _NOT_LONG:
+            values, too_long = _kept(values, kind.skip)
+            also += ("value.long",) * too_long
         if not values:
-            return Observed("empty" if whole or too_long else "unexpected", time_us, also=also)
+            outcome = "empty" if whole or "value.long" in also else "unexpected"
+            return Observed(outcome, time_us, also=also)
         client, server = address(event.src_ip), address(event.dest_ip)
-        if is_turned(event, self._home):
+        if kind.turned is not None and kind.turned(event, self._home):
             client, server = server, client
         flow_id = event.flow_id if 0 <= event.flow_id < 1 << 64 else 0
-        return Observed("events", time_us, flow_id, client, server, values, also)
+        return _observed(Observed, ("events", time_us, flow_id, client, server, values, also))
 
-    def _values(self, event: Event, length: int) -> tuple[Values, int]:
-        """Return the values that are kept, and how many are too long for it."""
-        values = [pair for pair in VALUES[event.event_type](event) if pair[1]]
-        if event.event_type in self._filtered:
-            values = [pair for pair in values if pair[0] not in self._skip]
-        if length <= _NOT_LONG:
-            return values, 0
-        kept = [pair for pair in values if len(pair[1].encode()) <= VALUE_MAX]
-        return kept, len(values) - len(kept)
+
+_observed = tuple.__new__
+"""Makes an ``Observed`` of all its fields, three times as fast as calling it."""
+
+
+class _Kind(NamedTuple):
+    """What is done with the events of one type."""
+
+    values: Callable[[Any], Values]
+    turned: Callable[[Any, Home], bool] | None
+    skip: frozenset[int]
+
+
+def _kind(name: str, unwanted: frozenset[str]) -> _Kind:
+    fields = [field for field in FIELDS if name in field.event.split("|")]
+    skip = frozenset(field.number for field in fields if field.name in unwanted)
+    return _Kind(VALUES[name], TURNED.get(name), skip)
+
+
+def _kept(values: Values, skip: frozenset[int]) -> tuple[Values, int]:
+    """Return the values that are wanted and short enough, and how many are too long."""
+    wanted = [pair for pair in values if pair[0] not in skip]
+    kept = [pair for pair in wanted if len(pair[1].encode()) <= VALUE_MAX]
+    return kept, len(wanted) - len(kept)

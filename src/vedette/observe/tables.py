@@ -53,9 +53,12 @@ NO_ROWS = Rows(
 class Keys(NamedTuple):
     """Fields and values, sorted by both."""
 
-    fields: Sequence[str]
-    """The name for each value."""
-    values: Sequence[str]
+    names: Sequence[str]
+    """Fields in order."""
+    fields: Integers
+    """For each value, the position of its field."""
+    values: Sequence[bytes]
+    """As UTF-8."""
 
 
 class Ends(NamedTuple):
@@ -96,10 +99,8 @@ def grouped(rows: Rows) -> Rows:
 def observations(rows: Rows, keys: Keys, ends: Ends) -> pa.Table:
     """Return grouped rows, whose numbers are positions in ``keys`` and ``ends``, as a table."""
     columns = [
-        _texts(keys.fields, rows.key),
-        _texts(keys.values, rows.key),
-        _texts(ends.clients, rows.ends),
-        _texts(ends.servers, rows.ends),
+        *_named(keys, rows.key),
+        *_between(ends, rows.ends),
         _numbers(pa.date32(), rows.day.astype(np.int32)),
         _numbers(_TIME, rows.first_us),
         _numbers(_TIME, rows.last_us),
@@ -120,11 +121,9 @@ def sightings(rows: Rows, keys: Keys, ends: Ends) -> pa.Table:
     earliest = np.flatnonzero(rows.first_us == np.repeat(first_us, lengths))
     who = rows.ends[earliest[np.searchsorted(earliest, starts)]]
     columns = [
-        _texts(keys.fields, rows.key[starts]),
-        _array(keys.values),
+        *_named(keys, rows.key[starts]),
         _numbers(_TIME, first_us),
-        _texts(ends.clients, who),
-        _texts(ends.servers, who),
+        *_between(ends, who),
         _numbers(_TIME, np.maximum.reduceat(rows.last_us, starts)),
         _numbers(pa.uint64(), np.add.reduceat(rows.events, starts)),
         _numbers(pa.uint64(), _hashes(keys)),
@@ -132,10 +131,23 @@ def sightings(rows: Rows, keys: Keys, ends: Ends) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SIGHTINGS)
 
 
+def _named(keys: Keys, positions: Integers) -> tuple[pa.Array, pa.Array]:
+    """Return fields and values."""
+    names = _texts(keys.names).take(_numbers(pa.int64(), keys.fields[positions]))
+    return names, _array(keys.values).take(_numbers(pa.int64(), positions))
+
+
+def _between(ends: Ends, positions: Integers) -> tuple[pa.Array, pa.Array]:
+    """Return clients and servers."""
+    taken = _numbers(pa.int64(), positions)
+    return _texts(ends.clients).take(taken), _texts(ends.servers).take(taken)
+
+
 def _hashes(keys: Keys) -> Unsigned:
     digest = xxhash.xxh64_intdigest
-    pairs = zip(keys.fields, keys.values, strict=True)
-    hashes = (digest(f"{field}\0{value}".encode()) for field, value in pairs)
+    prefixes = [f"{name}\0".encode() for name in keys.names]
+    pairs = zip(keys.fields.tolist(), keys.values, strict=True)
+    hashes = (digest(prefixes[field] + value) for field, value in pairs)
     return np.fromiter(hashes, np.uint64, len(keys.values))
 
 
@@ -155,13 +167,12 @@ def _starts(*columns: Integers) -> Integers:
     return np.flatnonzero(differs)
 
 
-def _texts(texts: Sequence[str], positions: Integers) -> pa.Array:
-    return _array(texts).take(_numbers(pa.int64(), positions))
+def _texts(texts: Sequence[str]) -> pa.Array:
+    return _array([text.encode() for text in texts])
 
 
-def _array(texts: Sequence[str]) -> pa.Array:
+def _array(encoded: Sequence[bytes]) -> pa.Array:
     """Return texts as an array; ``pa.array`` would import pandas, half a second and 60 MB."""
-    encoded = [text.encode() for text in texts]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]

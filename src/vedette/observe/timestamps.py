@@ -1,6 +1,6 @@
 """Times of EVE as microseconds since 1970, UTC.
 
-A sensor writes many events a second, so the second and the zone are looked up, not parsed.
+A sensor writes many events a minute, so the minute and the zone are looked up, not parsed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ END_US = (1 << 32) * 1_000_000
 """The first moment that is too late: in 2106."""
 
 _TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:)(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?", re.ASCII
 ).fullmatch
+_MINUTE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:", re.ASCII).fullmatch
 _ZONE = re.compile(r"Z|([+-])(\d\d):?(\d\d)", re.ASCII).fullmatch
 _USUAL = 31
 """Length of ``2026-11-24T10:15:01.123456+0000``."""
 _MINUTE_S, _HOUR_S = 60, 3600
+_SECONDS = {f"{second:02}": second for second in range(_MINUTE_S)}
 
 
 def micros(text: str) -> int | None:
@@ -28,25 +30,25 @@ def micros(text: str) -> int | None:
     """
     fraction = text[20:26]
     if len(text) == _USUAL and text[19] == "." and fraction.isdecimal() and fraction.isascii():
-        seconds, offset = _seconds(text[:19]), _offset(text[26:])
+        minute, second, offset = _minute(text[:17]), _SECONDS.get(text[17:19]), _offset(text[26:])
     elif match := _TIMESTAMP(text):
-        seconds, offset = _seconds(match[1]), _offset(match[3] or "Z")
-        fraction = (match[2] or "")[:6].ljust(6, "0")
+        minute, second, offset = _minute(match[1]), _SECONDS.get(match[2]), _offset(match[4] or "Z")
+        fraction = (match[3] or "")[:6].ljust(6, "0")
     else:
         return None
-    if seconds is None or offset is None:
+    if minute is None or second is None or offset is None:
         return None
-    time_us = (seconds - offset) * 1_000_000 + int(fraction)
+    time_us = (minute + second - offset) * 1_000_000 + int(fraction)
     return time_us if 0 <= time_us < END_US else None
 
 
 @lru_cache(maxsize=4096)
-def _seconds(text: str) -> int | None:
-    """Return ``2026-11-24T10:15:01`` as if it were UTC."""
-    if not _TIMESTAMP(text):
+def _minute(text: str) -> int | None:
+    """Return the seconds of ``2026-11-24T10:15:``, as if it were UTC."""
+    if not _MINUTE(text):
         return None
     try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+        return int(datetime.fromisoformat(f"{text}00").replace(tzinfo=UTC).timestamp())
     except ValueError:
         return None
 
