@@ -15,7 +15,7 @@ from vedette.fields import FIELDS
 from vedette.observe import tables
 from vedette.observe.folded import Folded, Hour
 from vedette.observe.observing import Observed, Observer
-from vedette.observe.tables import Ends, Integers, Keys
+from vedette.observe.tables import Ends, Integers, Keys, Rows
 
 HOUR_US = 3_600_000_000
 _PADDING = b"\0 \t\r"
@@ -99,10 +99,9 @@ class PythonFold:
 
     def take(self) -> Folded:
         """Return what was collected since the last call, and start afresh."""
-        self._fold_log()
+        rows = self._all_rows()
         keys, key_ranks = self._sorted_keys()
         ends, ends_ranks = self._sorted_ends()
-        rows = self._rows
         rows = tables.grouped(rows._replace(key=key_ranks[rows.key], ends=ends_ranks[rows.ends]))
         folded = Folded(
             observations=tables.observations(rows, keys, ends),
@@ -114,6 +113,11 @@ class PythonFold:
         return folded
 
     def _fold_log(self) -> None:
+        self._rows = tables.grouped(self._all_rows())
+        self._clear_log()
+
+    def _all_rows(self) -> Rows:
+        """Return all rows, those of the log not grouped; and count its hours."""
         who, times, flows, lengths = (np.asarray(column) for column in self._log_events)
         logged = tables.single(
             np.asarray(self._log_keys),
@@ -121,9 +125,8 @@ class PythonFold:
             np.repeat(times, lengths),
             np.repeat(flows, lengths),
         )
-        self._rows = tables.grouped(tables.joined(self._rows, logged))
         self._count_hours(np.asarray(self._log_times))
-        self._clear_log()
+        return tables.joined(self._rows, logged)
 
     def _count_hours(self, times: Integers) -> None:
         ordered = np.sort(times)
