@@ -97,7 +97,7 @@ static const member ntlmssp[] = {
 };
 static const member smb[] = {
     V("share", SMB_SHARE, AS_TEXT), V("named_pipe", SMB_NAMED_PIPE, AS_TEXT),
-    V("filename", SMB_FILENAME, AS_FILENAME), IN("ntlmssp", ntlmssp), END,
+    V("filename", SMB_FILENAME, AS_FILE_OF_SHARE), IN("ntlmssp", ntlmssp), END,
 };
 
 #define NAME(n) .name = n, .size = sizeof n - 1

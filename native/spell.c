@@ -123,8 +123,6 @@ static bool may_be_wrapped(text raw) {
 }
 
 static bool spell_filename(text raw, scratch *room, text *kept) {
-    if (raw.size > 2 && raw.at[0] == '<' && raw.at[raw.size - 1] == '>')
-        raw = (text){raw.at + 1, raw.size - 2}; /* <share_root> */
     if (may_be_wrapped(raw) || raw.at[raw.size - 1] == ' ') return false;
     for (uint32_t i = raw.size; i > 0; i--) {
         if (raw.at[i - 1] != '/' && raw.at[i - 1] != '\\') continue;
@@ -156,6 +154,9 @@ bool spell(spelling as, text raw, scratch *room, text *kept) {
         if (!spell_text(raw, kept)) return false;
         if (IS(*kept, "<empty>")) kept->size = 0;
         return true;
+    case AS_FILE_OF_SHARE: /* likewise for a share without a file */
+        *kept = (text){NULL, 0};
+        return IS(raw, "<share_root>") || spell_filename(raw, room, kept);
     case AS_ADDRESS:
         if (!read_address(raw, &found) || !has_room(room, ADDRESS_TEXT_MAX)) return false;
         *kept = found.v4 ? raw : write_address(&found, room);

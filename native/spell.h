@@ -18,7 +18,8 @@ typedef struct {
     bool v4;
 } address;
 
-typedef enum { AS_NAME, AS_ADDRESS, AS_URL, AS_HASH, AS_MAIL, AS_FILENAME, AS_TEXT, AS_PRINCIPAL } spelling;
+typedef enum { AS_NAME, AS_ADDRESS, AS_URL, AS_HASH, AS_MAIL, AS_FILENAME, AS_TEXT, AS_PRINCIPAL,
+               AS_FILE_OF_SHARE } spelling;
 
 /* Undo the escapes of a JSON string that read_string has accepted; no \u. */
 bool unescape(text raw, scratch *room, text *plain);

@@ -69,6 +69,7 @@ texts = (
             "ftp-data",
             "nfs",
             "<empty>",
+            "<share_root>",
             "/libhtp::x",
             "//x/y",
             "http://a.example/b",
