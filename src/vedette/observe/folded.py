@@ -66,8 +66,10 @@ class Folded(NamedTuple):
     hours: tuple[Hour, ...]
     counts: Mapping[str, int]
     """``lines``, ``events`` (with an observation), and what was not used by reason:
-    ``malformed``, ``encoding``, ``unexpected`` (a shape that no engine writes), ``untimed``,
-    ``value.long``, and ``ignored`` (events of types in which nothing is remembered)."""
+    ``malformed``, ``unexpected`` (a shape that no engine writes), ``untimed``, ``ignored`` (events
+    of types in which nothing is remembered) and ``empty`` (of other types, without a value). These
+    add up to ``lines``. Beside them: ``encoding`` (lines used with U+FFFD in them) and
+    ``value.long``."""
 
 
 class Fold(Protocol):
