@@ -28,7 +28,7 @@ from vedette.errors import PoolError
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 _TOO_MUCH = re.compile(
     r"too_many_buckets|too_many_clauses|too_many_nested_clauses|too_complex_to_determinize"
-    r"|circuit_breaking|content_too_large|max_terms_count|too many terms"
+    r"|circuit_breaking|content_too_large|exceeded the allowed maximum"
 )
 _ATTEMPTS = 4
 _URL_MAX = 3_000
@@ -119,7 +119,7 @@ class Client:
         found: dict[str, Any] = {}
         for names in _lines(fields):
             path = f"/{_quoted(self._index)}/_field_caps"
-            answer = self._ask("POST", path, None, {"fields": names})
+            answer = self._ask("POST", path, None, {"fields": names, "include_unmapped": "true"})
             indices = list(answer.get("indices", indices))
             found.update(answer.get("fields", {}))
         if not found and not indices:
@@ -145,9 +145,12 @@ class Client:
         if answer.get("timed_out"):
             self.trouble[f"it ran out of time ({self._settings.timeout})"] += 1
         shards = answer.get("_shards", {})
-        if failed := shards.get("failed", 0):
+        # A shard that is nowhere is not counted as failed by every version.
+        if failed := shards.get("total", 0) - shards.get("successful", 0):
             why = {_reason(failure) for failure in shards.get("failures", ())}
-            text = "; ".join(sorted(why)) or "no reason given"
+            text = "; ".join(sorted(why)) or "no reason is given"
+            if _TOO_MUCH.search(text):
+                raise TooMuchError(f"{self._settings.url} finds the question too large: {text}")
             self.trouble[f"{failed} of {shards.get('total')} shards failed: {text}"] += 1
         return answer
 
@@ -255,7 +258,8 @@ def _reason(failure: Mapping[str, Any]) -> str:
     reason = failure.get("reason") or {}
     cause = reason.get("caused_by") or reason
     index = failure.get("index") or "?"
-    return f"{index}: {str(cause.get('reason') or cause.get('type') or 'unknown')[:200]}"
+    said = f"{cause.get('type') or 'unknown'}: {cause.get('reason') or ''}"
+    return f"{index}: {' '.join(said.split())[:200]}"
 
 
 def _why(answer: httpx2.Response) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from vedette.config import OpenSearchSettings
-from vedette.fields import FIELDS, Asset, Field
+from vedette.fields import FIELDS, Asset, Field, Spelling
 from vedette.model import Key
 from vedette.opensearch.answer import Answer
 from vedette.opensearch.connection import Client
@@ -23,6 +22,8 @@ from vedette.opensearch.values import Asker, Question, shown
 from vedette.opensearch.window import covered
 from vedette.pool.records import Found
 
+_SHORT = 256
+"""Characters that every usual template keeps of a keyword."""
 _PATTERNS_SINCE = (7, 10)
 """The first Elasticsearch in which a pattern can be told to ignore case."""
 
@@ -104,7 +105,7 @@ def _search(asker: Asker, shape: Shape, task: _Task) -> tuple[dict[tuple[str, st
                 for value, detail in details(asker.client, question, direction, values):
                     name = (field.name, value)
                     known[name] = _merged(known[name], detail) if name in known else detail
-    return known, _said(shape, task.wanted, extents)
+    return known, _said(shape, task, extents)
 
 
 def _merged(one: Detail, other: Detail) -> Detail:
@@ -149,10 +150,10 @@ def _finding(field: Field, value: str, detail: Detail, key: Key, match: str) -> 
     )
 
 
-def _said(shape: Shape, wanted: Iterable[Field], extents: Mapping[str, list[Extent]]) -> _Said:
+def _said(shape: Shape, task: _Task, extents: Mapping[str, list[Extent]]) -> _Said:
     unanswered: dict[str, str] = {}
     partly: dict[str, str] = {}
-    for field in wanted:
+    for field in task.wanted:
         if reason := shape.layout.unanswered.get(field.name):
             unanswered[field.name] = reason
             continue
@@ -163,14 +164,33 @@ def _said(shape: Shape, wanted: Iterable[Field], extents: Mapping[str, list[Exte
         elif not any(extent.documents for extent in told):
             unanswered[field.name] = f"no {field.event.replace('|', ' or ')} events in the window"
         else:
-            lost = Counter(too_long=sum(extent.too_long for extent in told))["too_long"]
-            if lost:
+            if lost := sum(extent.too_long for extent in told):
                 blind.append(f"{lost} documents whose value is too long for the index")
+            if _may_be_cut(shape, field, task.sought):
+                blind.append("values too long for the index, which does not count them")
             if reason := shape.layout.partly.get(field.name):
                 blind.append(reason)
             if blind:
                 partly[field.name] = "; ".join(blind)
     return _Said(unanswered, partly)
+
+
+def _may_be_cut(shape: Shape, field: Field, sought: Sought) -> bool:
+    """Whether an index may have left out, for its length, a value that is looked for.
+
+    A keyword beside a text shows that it lacks something; a keyword alone does not.
+    """
+    alone = any(
+        column.path == column.document and column.kind == "text"
+        for group in shape.groups
+        for source in group.sources(shape.layout.sources[field.name])
+        for name in source
+        if (column := group.column(name))
+    )
+    longest = max(
+        (len(value) for kind, _ in sought.wanted(field) for value in sought.values[kind]), default=0
+    )
+    return alone and (field.spelling is Spelling.FILENAME or longest > _SHORT)
 
 
 def _blind(shape: Shape, field: Field) -> list[str]:

@@ -65,6 +65,13 @@ class Shape(Struct, frozen=True, kw_only=True):
     """Columns that cannot be searched in some indices although they have them, and why."""
 
 
+class _Blind(NamedTuple):
+    """Where a column cannot be searched."""
+
+    indices: frozenset[str]
+    reason: str
+
+
 class _Caps:
     """The answer to a question about fields."""
 
@@ -160,20 +167,26 @@ def _fits(layout: Layout, caps: _Caps) -> bool:
 
 def _shape(layout: Layout, caps: _Caps) -> Shape:
     indices = caps.indices or ("",)
-    choices: dict[str, dict[str, Column]] = {}
-    blind: dict[str, str] = {}
+    choices: dict[str, Mapping[str, Column]] = {}
+    blind: dict[str, _Blind] = {}
     for name in _columns(layout):
-        chosen = _choose(name, caps, indices)
-        if reason := _blindness(name, caps, chosen, len(indices)):
-            blind[name] = reason
-        choices[name] = chosen
-    groups = tuple(_groups(layout, choices, indices))
+        choices[name] = _choose(name, caps, indices)
+        if unseen := _blindness(name, caps, choices[name], indices):
+            blind[name] = unseen
+    groups = tuple(_groups(layout, choices, blind, indices))
     if not groups:
         raise PoolError(
             "no index has both the type and the time of the events",
             hint="The type has to be a keyword, and the time a date.",
         )
-    return Shape(layout=layout, groups=groups, blind=blind)
+    return Shape(
+        layout=layout,
+        groups=groups,
+        blind={
+            name: f"{unseen.reason} in {len(unseen.indices)} of {len(indices)} indices"
+            for name, unseen in blind.items()
+        },
+    )
 
 
 def _choose(name: str, caps: _Caps, indices: tuple[str, ...]) -> dict[str, Column]:
@@ -188,23 +201,30 @@ def _choose(name: str, caps: _Caps, indices: tuple[str, ...]) -> dict[str, Colum
     return chosen
 
 
-def _blindness(name: str, caps: _Caps, chosen: Mapping[str, Column], total: int) -> str:
-    """Return why a column cannot be searched in indices that have it; empty if it can."""
-    mapped: dict[str, str] = {}
+def _blindness(
+    name: str, caps: _Caps, chosen: Mapping[str, Column], indices: tuple[str, ...]
+) -> _Blind | None:
+    """Return in which indices a column cannot be searched although they have it, and why."""
+    kinds: dict[str, set[str]] = {}
+    nested = False
     for path in name.split("|"):
-        if caps.nested(path):
-            return "it is mapped as nested, which cannot be counted"
+        nested = nested or caps.nested(path)
         for kind, _, where in caps.types(path):
-            mapped.update(dict.fromkeys(where or ("",), kind))
-    kinds = {kind for index, kind in mapped.items() if index not in chosen and kind != "object"}
+            for index in where or indices:
+                if index not in chosen and kind != "object":
+                    kinds.setdefault(index, set()).add(kind)
     if not kinds:
-        return ""
-    lacking = sum(index not in chosen for index in mapped)
-    return f"it is {' or '.join(sorted(kinds))} without a keyword in {lacking} of {total} indices"
+        return None
+    spelt = " or ".join(sorted(set().union(*kinds.values())))
+    reason = "it is mapped as nested" if nested else f"it is {spelt} without a keyword"
+    return _Blind(frozenset(kinds), reason)
 
 
 def _groups(
-    layout: Layout, choices: Mapping[str, Mapping[str, Column]], indices: tuple[str, ...]
+    layout: Layout,
+    choices: Mapping[str, Mapping[str, Column]],
+    blind: Mapping[str, _Blind],
+    indices: tuple[str, ...],
 ) -> Iterator[Group]:
     """Put indices together that agree about all columns that they have."""
     usual = {
@@ -214,7 +234,11 @@ def _groups(
     }
     alike: defaultdict[tuple[tuple[str, Column], ...], list[str]] = defaultdict(list)
     for index in indices:
-        columns = {name: choices[name].get(index, column) for name, column in usual.items()}
+        columns = {
+            name: choices[name].get(index, column)
+            for name, column in usual.items()
+            if name not in blind or index not in blind[name].indices
+        }
         alike[tuple(columns.items())].append(index)
     for agreed, names in alike.items():
         columns = dict(agreed)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from vedette.fields import Field
 from vedette.opensearch.connection import Client
 from vedette.opensearch.layouts import Layout, Source
-from vedette.opensearch.queries import Query, Span, belonging, both, either, exists, no, one_of
+from vedette.opensearch.queries import Query, Span, belonging, both, either, exists, no
 from vedette.opensearch.shapes import Column, Group
 
 _PRECISION = 10_000
@@ -62,18 +62,15 @@ def _questions(sources: list[Source], group: Group) -> dict[str, Any]:
         if len(columns) == 2:  # noqa: PLR2004  address and port: there are few ports
             options["field"] = columns[0].path
         questions[f"distinct {number}"] = {"cardinality": options}
-        lost += [_lost(column) for column in columns if column.kind == "text"]
+        lost += [_lost(column) for column in columns if column.path != column.document]
     if lost:
         questions["too long"] = {"filter": either(*lost)}
     return questions
 
 
 def _lost(column: Column) -> Query:
-    """Return the query for documents whose value is not among those that can be searched."""
-    ignored = one_of("_ignored", [column.path])
-    if column.path == column.document:
-        return ignored
-    return either(ignored, both(exists(column.document), no(exists(column.path))))
+    """Return the query for documents whose text is not among those that can be searched."""
+    return both(exists(column.document), no(exists(column.path)))
 
 
 def _extent(told: Mapping[str, Any], sources: list[Source]) -> Extent:
