@@ -17,14 +17,19 @@ from vedette.store.apply import empty_staging
 from vedette.store.entries import Entries
 from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
+from vedette.store.hunts import Hunts
 from vedette.store.pulls import SHRINK_HELD_BELOW, Pull
 from vedette.store.records import (
     GenerationRecord,
     HitRecord,
+    HuntMark,
+    HuntRecord,
+    RunRecord,
     SensorRecord,
     SourceRecord,
     check_name,
 )
+from vedette.store.retro import Retro
 from vedette.store.schema import migrate
 
 __all__ = [
@@ -33,8 +38,13 @@ __all__ = [
     "Fleet",
     "GenerationRecord",
     "HitRecord",
+    "HuntMark",
+    "HuntRecord",
+    "Hunts",
     "Pull",
     "PullSummary",
+    "Retro",
+    "RunRecord",
     "SensorRecord",
     "SourceRecord",
     "Store",
@@ -74,6 +84,8 @@ class Store:
         self._db.isolation_level = "IMMEDIATE"
         self.entries = Entries(self._db)
         self.fleet = Fleet(self._db)
+        self.hunts = Hunts(self._db)
+        self.retro = Retro(self._db)
 
     def __enter__(self) -> Self:
         return self

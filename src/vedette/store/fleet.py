@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -166,13 +166,20 @@ class Fleet:
             hit.client,
             hit.origin,
         )
-        contexts = msgspec.json.encode([_context(entry) for entry in entries]).decode()
+        contexts = msgspec.json.encode([context_document(entry) for entry in entries]).decode()
         updated = self._db.execute(
             "UPDATE hit SET first_seen=min(first_seen, ?), last_seen=max(last_seen, ?),"
             " count=count+?, server=?, contexts=CASE WHEN ?5='[]' THEN contexts ELSE ?5 END"
             " WHERE type=? AND value=? AND observed=? AND buffer=? AND sensor=? AND client=?"
             " AND origin=?",
-            (_utc(hit.first_seen), _utc(hit.last_seen), hit.count, hit.server, contexts, *group),
+            (
+                utc_text(hit.first_seen),
+                utc_text(hit.last_seen),
+                hit.count,
+                hit.server,
+                contexts,
+                *group,
+            ),
         ).rowcount
         if updated:
             return 0
@@ -182,8 +189,8 @@ class Fleet:
             (
                 *group,
                 hit.server,
-                _utc(hit.first_seen),
-                _utc(hit.last_seen),
+                utc_text(hit.first_seen),
+                utc_text(hit.last_seen),
                 hit.count,
                 contexts,
             ),
@@ -191,14 +198,26 @@ class Fleet:
         return 1
 
     def hits(
-        self, *, since: datetime | None = None, sensor: str = "", limit: int = 1_000
+        self,
+        *,
+        since: datetime | None = None,
+        sensor: str = "",
+        origins: Sequence[str] = (),
+        limit: int = 1_000,
     ) -> list[HitRecord]:
-        """Grouped hits, the last seen first."""
+        """Grouped hits, the last seen first; of all origins if none is named."""
         rows = self._db.execute(
             "SELECT id, type, value, observed, buffer, sensor, client, server, origin,"
-            " first_seen, last_seen, count, contexts FROM hit"
-            " WHERE last_seen>=? AND (?2='' OR sensor=?2) ORDER BY last_seen DESC, id LIMIT ?3",
-            (_utc(since) if since else "", sensor, limit),
+            " first_seen, last_seen, count, contexts, live, hosts FROM hit"
+            " WHERE last_seen>=? AND (?2='' OR sensor=?2)"
+            " AND (?4='[]' OR origin IN (SELECT value FROM json_each(?4)))"
+            " ORDER BY last_seen DESC, id LIMIT ?3",
+            (
+                utc_text(since) if since else "",
+                sensor,
+                limit,
+                msgspec.json.encode(list(origins)).decode(),
+            ),
         )
         return [
             HitRecord(
@@ -215,6 +234,8 @@ class Fleet:
                 last_seen=datetime.fromisoformat(row[10]),
                 count=row[11],
                 contexts=msgspec.json.decode(row[12]),
+                live=row[13],
+                hosts=row[14],
             )
             for row in rows
         ]
@@ -231,12 +252,13 @@ class Fleet:
         return dict(self._db.execute("SELECT name, n FROM counter WHERE sensor=?", (sensor,)))
 
 
-def _utc(moment: datetime) -> str:
+def utc_text(moment: datetime) -> str:
     """ISO text whose order is the order of time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _context(entry: Entry) -> dict[str, Any]:
+def context_document(entry: Entry) -> dict[str, Any]:
+    """What a hit keeps of a claim of a source, as it was at the time."""
     context = entry.context
     return {
         "source": entry.source,

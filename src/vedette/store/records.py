@@ -77,3 +77,41 @@ class HitRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: datetime
     count: int
     contexts: list[dict[str, Any]]
+    live: str = ""
+    """Of a retro hit: ``yes``, or why a live alert would not have caught it."""
+    hosts: int = 0
+    """Of a retro hit: distinct hosts that showed the value, within the retention."""
+
+
+class HuntMark(msgspec.Struct, frozen=True, kw_only=True):
+    """How far hunting by itself has come."""
+
+    change_seq: int = 0
+    """The last change whose indicators have been hunted."""
+    cursor: str = ""
+    """How far the new sightings have been looked at, in the words of whoever looked."""
+    at: datetime | None = None
+    """None: nothing has ever been hunted."""
+
+
+class HuntRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A hunt with a name, to be run again."""
+
+    name: str
+    created_at: datetime
+    body: dict[str, Any]
+    """Where its indicators come from, in the words of whoever saved it."""
+    runs: int = 0
+    last_run: datetime | None = None
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a hunt."""
+
+    id: int
+    hunt: str
+    """``""``: it has no name, or was made for new indicators."""
+    label: str
+    started_at: datetime
+    finished_at: datetime
+    body: dict[str, Any]

@@ -1,0 +1,173 @@
+"""Hits of hunts, and how far hunting by itself has come: both move in one transaction.
+
+Hard rule: what a hunt says replaces what an earlier one said; nothing is ever counted twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from vedette.model import Entry, Hit, IndicatorType, Key
+from vedette.store.fleet import context_document, utc_text
+from vedette.store.keys import from_skey, to_skey
+from vedette.store.records import HuntMark
+
+RETRO = "retro"
+
+
+class Met(NamedTuple):
+    """Who met an indicator, as an alert or the EVE reader saw it."""
+
+    key: Key
+    observed: str
+    sensor: str
+    client: str
+
+
+class Retro:
+    """Hits of origin ``retro``."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def mark(self) -> HuntMark:
+        """How far hunting by itself has come."""
+        row = self._db.execute("SELECT change_seq, cursor, at FROM hunted").fetchone()
+        if row is None:
+            return HuntMark()
+        return HuntMark(change_seq=row[0], cursor=row[1], at=datetime.fromisoformat(row[2]))
+
+    def record(
+        self, hits: Iterable[tuple[Hit, Sequence[Entry]]], *, mark: HuntMark | None = None
+    ) -> int:
+        """Keep hits and, with them, how far the hunt has come; in one transaction.
+
+        First seen only goes back, last seen and count only rise: the retention may have taken what
+        an earlier hunt still saw.
+
+        Returns:
+            How many groups are new.
+        """
+        new = 0
+        with self._db:
+            for hit, entries in hits:
+                new += self._record(hit, entries)
+            if mark is not None:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO hunted(one, change_seq, at, cursor) VALUES(1,?,?,?)",
+                    (mark.change_seq, utc_text(mark.at or datetime.now(UTC)), mark.cursor),
+                )
+        return new
+
+    def _record(self, hit: Hit, entries: Sequence[Entry]) -> bool:
+        contexts = msgspec.json.encode([context_document(entry) for entry in entries]).decode()
+        group = (*hit.key, hit.observed, hit.buffer, hit.sensor, hit.client)
+        is_new = not self._db.execute(
+            "SELECT 1 FROM hit WHERE type=? AND value=? AND observed=? AND buffer=? AND sensor=?"
+            " AND client=? AND origin='retro'",
+            group,
+        ).fetchone()
+        self._db.execute(
+            "INSERT INTO hit(type, value, observed, buffer, sensor, client, origin, server,"
+            " first_seen, last_seen, count, contexts, live, hosts)"
+            " VALUES(?,?,?,?,?,?,'retro',?,?,?,?,?,?,?)"
+            " ON CONFLICT(type, value, observed, buffer, sensor, client, origin) DO UPDATE SET"
+            " first_seen=min(first_seen, excluded.first_seen),"
+            " last_seen=max(last_seen, excluded.last_seen), count=max(count, excluded.count),"
+            " server=excluded.server, live=excluded.live, hosts=max(hosts, excluded.hosts),"
+            " contexts=CASE excluded.contexts WHEN '[]' THEN contexts ELSE excluded.contexts END",
+            (
+                *group,
+                hit.server,
+                utc_text(hit.first_seen),
+                utc_text(hit.last_seen),
+                min(hit.count, _COUNT_MAX),
+                contexts,
+                hit.live,
+                hit.hosts,
+            ),
+        )
+        return is_new
+
+    def keys(self, *, limit: int) -> list[Key]:
+        """The distinct indicators that have hits of any origin, those with the newest first."""
+        rows = self._db.execute(
+            "SELECT type, value FROM hit GROUP BY type, value ORDER BY max(last_seen) DESC LIMIT ?",
+            (limit,),
+        )
+        return [Key(IndicatorType(kind), value) for kind, value in rows]
+
+    def met(self, keys: Iterable[Key]) -> dict[Met, datetime]:
+        """Who has met these indicators otherwise than by a hunt, and since when."""
+        rows = self._db.execute(
+            "SELECT type, value, observed, sensor, client, min(first_seen) FROM hit"
+            " WHERE origin<>'retro' AND (type, value) IN (SELECT json_extract(value, '$[0]'),"
+            " json_extract(value, '$[1]') FROM json_each(?)) GROUP BY 1, 2, 3, 4, 5",
+            (msgspec.json.encode([(key.type.value, key.value) for key in keys]).decode(),),
+        )
+        return {
+            Met(Key(IndicatorType(kind), value), observed, sensor, client): (
+                datetime.fromisoformat(first)
+            )
+            for kind, value, observed, sensor, client, first in rows
+        }
+
+    # -- since when an indicator has been published ---------------------------------------
+
+    def published(self, keys: Iterable[Key]) -> dict[Key, datetime]:
+        """When the first generation was built that holds these listed indicators, and held on.
+
+        Those that no generation holds yet are absent.
+        """
+        wanted = set(keys)
+        built = self._db.execute(
+            "SELECT change_seq, min(created_at) FROM generation GROUP BY change_seq ORDER BY 1"
+        ).fetchall()
+        bulks = self._bulks()
+        found: dict[Key, datetime] = {}
+        named = self._listed_since(wanted)
+        for key in wanted:
+            since, gone = named.get(key, (0, 0))
+            since = since or next((seq for seq in bulks if seq > gone), 0)
+            at = next((created for seq, created in built if since and seq >= since), None)
+            if at is not None:
+                found[key] = datetime.fromisoformat(at)
+        return found
+
+    def _bulks(self) -> list[int]:
+        rows = self._db.execute("SELECT seq FROM change WHERE type='' AND added ORDER BY seq")
+        return [seq for (seq,) in rows]
+
+    def _listed_since(self, keys: Iterable[Key]) -> dict[Key, tuple[int, int]]:
+        """Return since which named change each is listed without a break, and when it last went.
+
+        0 where no change names it: it came with many others.
+        """
+        wanted = [(key.type.value, to_skey(*key)) for key in keys]
+        rows = self._db.execute(
+            "SELECT added, type, skey, seq FROM change WHERE type<>'' AND (type, skey) IN"
+            " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+            " ORDER BY seq",
+            (msgspec.json.encode(wanted).decode(),),
+        )
+        found: dict[Key, tuple[int, int]] = {}
+        claims: dict[Key, int] = {}
+        for added, kind, skey, seq in rows:
+            key = from_skey(IndicatorType(kind), skey)
+            since, gone = found.get(key, (0, 0))
+            if added:
+                found[key] = (seq if claims.get(key, 0) <= 0 and not since else since, gone)
+                claims[key] = max(claims.get(key, 0), 0) + 1
+            else:
+                claims[key] = claims.get(key, 0) - 1
+                found[key] = (since, gone) if claims[key] > 0 else (0, seq)
+        return found
+
+
+_COUNT_MAX = 2**63 - 1
+"""SQLite's greatest number; the pool's go further."""
