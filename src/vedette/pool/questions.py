@@ -147,7 +147,7 @@ def new(
     *,
     learning_until: datetime | None = None,
 ) -> Iterator[NewSighting]:
-    """Yield values that nobody had seen before, in the order in which they came in.
+    """Yield values that nobody had seen before, in the order in which they came in, or backwards.
 
     Raises:
         PoolError: The engine failed.
@@ -166,7 +166,8 @@ def new(
         where.add("first_seen >= {learnt:DateTime64(6, 'UTC')}", learnt=learning_until)
     left = wanted.limit
     while True:
-        rows = _new_after(backend, where, after, min(left or _AT_ONCE, _AT_ONCE))
+        at_once = min(left or _AT_ONCE, _AT_ONCE)
+        rows = _new_after(backend, where, after, at_once, latest=wanted.latest)
         for row in rows:
             learning = learning_until is not None and row["first_seen"] < learning_until
             yield NewSighting(**row, learning=learning)
@@ -177,20 +178,22 @@ def new(
 
 
 def _new_after(
-    backend: Backend, where: _Where, after: Cursor | None, limit: int
+    backend: Backend, where: _Where, after: Cursor | None, limit: int, *, latest: bool
 ) -> list[dict[str, object]]:
     conditions, parameters = str(where), dict(where.parameters)
+    order, beyond = ("DESC", "<") if latest else ("ASC", ">")
     if after:
         # The first condition is for the primary key, the second one says it exactly.
         conditions += (
-            " AND found_at >= {after:DateTime64(6, 'UTC')} AND (found_at, field, value) >"
+            f" AND found_at {beyond}= {{after:DateTime64(6, 'UTC')}}"
+            f" AND (found_at, field, value) {beyond}"
             " ({after:DateTime64(6, 'UTC')}, {field:String}, {value:String})"
         )
         parameters |= {"after": after.found_at, "field": after.field, "value": after.value}
     table = backend.query(
         "SELECT found_at, field, value, first_seen, client, server, sensor"
         f" FROM {backend.database}.new_sightings WHERE {conditions}"
-        f" ORDER BY found_at, field, value LIMIT {limit}",
+        f" ORDER BY found_at {order}, field {order}, value {order} LIMIT {limit}",
         parameters,
     )
     rows: list[dict[str, object]] = table.to_pylist()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import NamedTuple
 
 from msgspec import Struct
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True):
     """A value where it was, or may have been, seen."""
 
     field: str
@@ -34,6 +33,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """A name: it and every name below it."""
     learning: bool = False
     """Of new ones: those of the learning period, too."""
+    latest: bool = False
+    """Of new ones: the latest first, instead of the order in which they came in."""
     limit: int = 100
     """At most so many; 0: all."""
 
