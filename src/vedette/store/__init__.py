@@ -18,6 +18,7 @@ from vedette.store.entries import Entries
 from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
 from vedette.store.hunts import Hunts
+from vedette.store.intake import Intake
 from vedette.store.pulls import SHRINK_HELD_BELOW, Pull
 from vedette.store.records import (
     GenerationRecord,
@@ -41,6 +42,7 @@ __all__ = [
     "HuntMark",
     "HuntRecord",
     "Hunts",
+    "Intake",
     "Pull",
     "PullSummary",
     "Retro",
@@ -84,6 +86,7 @@ class Store:
         self._db.isolation_level = "IMMEDIATE"
         self.entries = Entries(self._db)
         self.fleet = Fleet(self._db)
+        self.intake = Intake(self._db)
         self.hunts = Hunts(self._db)
         self.retro = Retro(self._db)
 
