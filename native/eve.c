@@ -75,6 +75,20 @@ static outcome keep(vf_fold *fold, scan *s, int64_t at_us) {
     return TAKEN;
 }
 
+/* Whether it is an alert of a rule that collects (observe/collected.py). */
+static bool is_collected(text type, const uint8_t *line, const uint8_t *end) {
+    static const char mark[] = "\"vedette_collect\"";
+    const size_t size = sizeof mark - 1;
+    if (type.size != 5 || memcmp(type.at, "alert", 5) != 0) return false;
+    while ((size_t)(end - line) >= size) {
+        line = memchr(line, mark[0], (size_t)(end - line) - size + 1);
+        if (!line) return false;
+        if (memcmp(line, mark, size) == 0) return true;
+        line++;
+    }
+    return false;
+}
+
 /* Read the line that starts at `line`; a line feed ends it. */
 static outcome read_line(vf_fold *fold, scan *s, const uint8_t *line, const uint8_t *end,
                          const uint8_t *limit) {
@@ -88,6 +102,7 @@ static outcome read_line(vf_fold *fold, scan *s, const uint8_t *line, const uint
     if (s->c.at != end || !s->kept[EVENT_TYPE].size || !read_time(s->kept[TIMESTAMP], &at_us)) return HANDED;
     if (!read_skipped(s)) return HANDED;
     if (s->type) return keep(fold, s, at_us);
+    if (is_collected(s->kept[EVENT_TYPE], line, end)) return HANDED;
     if (!event_hour(fold, at_us)) return NO_MEMORY;
     fold->counts.lines++;
     fold->counts.ignored++;

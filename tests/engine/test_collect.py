@@ -12,6 +12,7 @@ import pytest
 from vedette.bundle import Builder, latest
 from vedette.hits import HitReader
 from vedette.model import IndicatorType, Key
+from vedette.observe import new_fold
 from vedette.ruleset.collect import COLLECT_SIDS, COLLECTABLE, Collect
 from vedette.ruleset.engine import Target
 from vedette.testing.capture import Capture, dns_query
@@ -63,6 +64,25 @@ def test_a_value_alerts_when_the_engine_sees_it_first_and_never_again(
     alerts = collected(events)
     seen = Counter(alert["alert"]["metadata"]["vedette_collect"][0] for alert in alerts)
     assert seen == {"dns.query": 3, "http.host": 1}
+
+
+def test_the_pool_keeps_what_the_alerts_say(engine: Engine, tmp_path: Path) -> None:
+    rules = install(engine, tmp_path, Collect(("dns.query", "http.host", "http.user_agent")))
+    capture = Capture()
+    capture.udp(dns_query("A.example"))
+    connection = capture.tcp()
+    connection.send(b"GET / HTTP/1.1\r\nHost: web.example\r\nUser-Agent: Agent/1\r\n\r\n")
+    connection.reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    connection.close()
+    alerts = collected(engine.run_pcap(capture.write(tmp_path / "x.pcap"), rules))
+    fold = new_fold()
+    fold.add(b"".join(msgspec.json.encode(event) + b"\n" for event in alerts))
+    rows = fold.take().observations.to_pylist()
+    assert [(row["field"], row["value"], row["client"], row["server"]) for row in rows] == [
+        ("dns.query", "a.example", "10.0.0.5", "10.0.0.53"),
+        ("http.host", "web.example", "10.0.0.5", "192.0.2.80"),
+        ("http.user_agent", "Agent/1", "10.0.0.5", "192.0.2.80"),
+    ]
 
 
 def test_over_its_room_the_engine_forgets_and_alerts_again(engine: Engine, tmp_path: Path) -> None:

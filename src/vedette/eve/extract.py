@@ -7,15 +7,15 @@ shape, and what cannot be used is counted by reason, never raised.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from vedette.buffers import Buffer
+from vedette.paths import steps, texts
 
 
 class Flow(Struct, frozen=True):
@@ -129,50 +129,5 @@ def values(event: Event, buffer: Buffer) -> list[str]:
 
 def values_at(event: Event, path: str) -> Iterator[str]:
     """Yield the texts at a path, written as in the buffers table."""
-    steps = _steps(path)
-    yield from _walk(getattr(event, steps[0].name, None), steps)
-
-
-class _Step(NamedTuple):
-    name: str
-    each: bool = False
-    """``[]``: every item of the list."""
-    header: str = ""
-    """``[cookie]``: the value of the header of that name, in a list of names and values."""
-
-
-@lru_cache(maxsize=1024)
-def _steps(path: str) -> tuple[_Step, ...]:
-    """Compile a dotted path of the buffers table."""
-    steps: list[_Step] = []
-    for part in path.split("."):
-        name, bracket, inside = part.partition("[")
-        header = inside.removesuffix("]")
-        steps.append(_Step(name, each=bool(bracket) and not header, header=header))
-    return tuple(steps)
-
-
-def _walk(value: object, steps: Sequence[_Step]) -> Iterator[str]:
-    """Yield the texts at the end of a path; ``value`` is what the first step's name holds."""
-    step, *rest = steps
-    if step.header:
-        yield from _headers(value, step.header)
-    elif step.each:
-        for item in value if isinstance(value, list) else ():
-            yield from _continue(item, rest)
-    else:
-        yield from _continue(value, rest)
-
-
-def _continue(value: object, steps: Sequence[_Step]) -> Iterator[str]:
-    if not steps:
-        if isinstance(value, str) and value:
-            yield value
-    elif isinstance(value, dict):
-        yield from _walk(value.get(steps[0].name), steps)
-
-
-def _headers(value: object, name: str) -> Iterator[str]:
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, dict) and str(item.get("name", "")).lower() == name:
-            yield from _continue(item.get("value"), [])
+    way = steps(path)
+    yield from texts(getattr(event, way[0].name, None), way)

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from vedette.fields import FIELDS, VALUE_MAX
 from vedette.normalize.observed import address
+from vedette.observe.collected import MARK, collected
 from vedette.observe.decoding import decode, salvage
 from vedette.observe.ends import TURNED, Home
-from vedette.observe.events import TYPES
+from vedette.observe.events import TYPES, Event
 from vedette.observe.timestamps import micros
 from vedette.observe.values import VALUES, Values
 
@@ -66,6 +67,7 @@ class Observer:
         """
         self._home = Home(home)
         unwanted = frozenset(skip)
+        self._unwanted = frozenset(f.number for f in FIELDS if f.name in unwanted)
         self._kinds = {kind: _kind(kind, unwanted) for kind in TYPES}
 
     def __call__(self, line: bytes) -> Observed:
@@ -92,7 +94,7 @@ class Observer:
             return Observed("untimed", also=also)
         kind = self._kinds.get(event.event_type)
         if kind is None:
-            return Observed("ignored", time_us, also=also)
+            return self._of_another_type(line, event, time_us, also)
         values = [pair for pair in kind.values(event) if pair[1]]
         if kind.skip or len(line) > _NOT_LONG:
             values, too_long = _kept(values, kind.skip)
@@ -105,6 +107,23 @@ class Observer:
             client, server = server, client
         flow_id = event.flow_id if 0 <= event.flow_id < 1 << 64 else 0
         return _observed(Observed, ("events", time_us, flow_id, client, server, values, also))
+
+    def _of_another_type(
+        self, line: bytes, event: Event, time_us: int, also: tuple[str, ...]
+    ) -> Observed:
+        """Ignore it, unless it is an alert that says that the engine met a value first."""
+        if event.event_type != "alert" or MARK not in line:
+            return Observed("ignored", time_us, also=also)
+        found, turned = collected(line)
+        values, too_long = _kept(found, self._unwanted)
+        also += ("value.long",) * too_long
+        if not values:
+            return Observed("empty" if found else "ignored", time_us, also=also)
+        client, server = address(event.src_ip), address(event.dest_ip)
+        if turned:
+            client, server = server, client
+        flow_id = event.flow_id if 0 <= event.flow_id < 1 << 64 else 0
+        return Observed("events", time_us, flow_id, client, server, values, also)
 
 
 _observed = tuple.__new__

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from vedette.buffers import ROWS, Buffer, DatasetType, Encoding
 from vedette.errors import ConfigError
+from vedette.fields import BY_NAME
 from vedette.ruleset.engine import Target
 from vedette.ruleset.sizing import size
 
@@ -29,6 +30,8 @@ def _collectable() -> Iterator[tuple[str, tuple[Buffer, ...]]]:
         for dataset in row.datasets:
             plain = dataset.encoding in {Encoding.PLAIN, Encoding.COLONS}
             for buffer in dataset.buffers if plain and dataset.type is DatasetType.STRING else ():
+                if buffer.name not in BY_NAME:
+                    continue  # the pool could not keep it
                 found.setdefault(buffer.name, {}).setdefault(buffer.protocol, buffer)
     for name, by_protocol in found.items():
         yield name, tuple(by_protocol.values())
