@@ -10,7 +10,19 @@ import msgspec
 import structlog
 
 from vedette import __version__
-from vedette.cli import bundle, coverage, demo, hit, indicator, init, run, sensor, source
+from vedette.cli import (
+    bundle,
+    coverage,
+    demo,
+    hit,
+    indicator,
+    init,
+    pool,
+    run,
+    sensor,
+    sighting,
+    source,
+)
 from vedette.cli.common import error_document
 from vedette.cli.output import printable, printable_event
 from vedette.errors import VedetteError
@@ -68,6 +80,8 @@ for group in (
     bundle.bundle,
     sensor.sensor,
     hit.hit,
+    pool.pool,
+    sighting.sighting,
     coverage.coverage,
     run.run,
     demo.demo,

@@ -53,7 +53,7 @@ def fields_of(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _meant(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), BY_NAME, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), BY_NAME, n=3, cutoff=0.6)
     near += [known for known in BY_NAME if name.lower() in known and known not in near][:3]
     if near:
         return f"Did you mean {' or '.join(near)}?"

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -28,6 +28,7 @@ from rich.table import Table
 from structlog.typing import EventDict
 
 _WIDE = 200
+_NARROW = 80
 
 
 class Output:
@@ -73,14 +74,28 @@ class Output:
         if not self.as_json:
             self._console.print(f"[{style}]{mark:>4}[/] {escape(printable(text))}", highlight=False)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print rows for people; columns whose values are all numbers are right-aligned."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        last_gives_way: bool = False,
+    ) -> None:
+        """Print rows for people; columns whose values are all numbers are right-aligned.
+
+        Args:
+            columns: Their names.
+            rows: Their values.
+            last_gives_way: Whether only the last column is folded where the terminal is narrow.
+        """
         if self.as_json:
             return
+        whole = len(columns) - 1 if last_gives_way and self.width >= _NARROW else 0
         table = Table(box=None, pad_edge=False, header_style="bold")
         for index, name in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[index], int) for row in rows)
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+            justify: JustifyMethod = "right" if numeric else "left"
+            table.add_column(name, justify=justify, overflow="fold", no_wrap=index < whole)
         for row in rows:
             table.add_row(*(escape(_cell(value)) for value in row))
         self._console.print(table, highlight=False)

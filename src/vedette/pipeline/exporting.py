@@ -82,6 +82,7 @@ class Csv:
 
     def _cell(self, value: object) -> str:
         cell = _time(value) if isinstance(value, datetime) else str(value)
+        cell = cell.lower() if isinstance(value, bool) else cell
         if cell.startswith(("=", "+", "-", "@", "\t", "\r")):
             self.formulas += 1
             return f"'{cell}" if self._defuse else cell
@@ -217,10 +218,9 @@ def write_parquet(memory: Memory, table: str, path: Path, tick: Callable[[int], 
             writer.write_batch(batch)
             rows += batch.num_rows
             tick(batch.num_rows)
-        if writer is None:
-            return 0
-        writer.close()
-        temporary.replace(path)
+        if writer is not None:
+            writer.close()
+            temporary.replace(path)
     except OSError as error:
         raise PoolError(
             f"cannot write {path}: {error.strerror or error}",

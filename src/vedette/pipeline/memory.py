@@ -7,7 +7,6 @@ The daemon owns the store, so a command either asks the daemon or opens the stor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -27,20 +26,10 @@ from vedette.pool.records import (
     Wanted,
     Who,
 )
+from vedette.store.intake import InputTotals
 
 if TYPE_CHECKING:
     import pyarrow as pa  # of the extra; commands start without it
-
-
-class Input(Struct, frozen=True, kw_only=True):
-    """Where the reading of one input stands."""
-
-    kind: str
-    place: str
-    sensor: str
-    updated_at: datetime
-    counts: dict[str, int]
-    """``lines``, ``events`` and what was skipped, by reason."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -53,9 +42,12 @@ class Status(Struct, frozen=True, kw_only=True):
     known: int
     """Distinct (field, value) pairs."""
     tables: tuple[TableSize, ...]
-    inputs: tuple[Input, ...]
+    inputs: tuple[InputTotals, ...]
     spool_files: int
+    """Batches that were read and are not in the store yet."""
     spool_bytes: int
+    damaged_files: int
+    """Batches that could not be read back and were set aside; 0 is how it should be."""
     native: str
     """``yes``, or why the native reader is not in use."""
     coverage: Coverage

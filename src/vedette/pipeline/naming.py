@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from vedette.errors import UnusableValueError, UsageError
@@ -53,12 +53,13 @@ class Named(NamedTuple):
         return ""
 
 
-def name(text: str, *, below: bool = False) -> Named:
+def name(text: str, *, below: bool = False, skip: Collection[str] = ()) -> Named:
     """Return what a pasted text may be.
 
     Args:
         text: A value in any spelling, defanged or not.
         below: Whether names below it are meant too.
+        skip: Fields that are not remembered.
 
     Raises:
         UsageError: Nothing is left of it.
@@ -75,13 +76,14 @@ def name(text: str, *, below: bool = False) -> Named:
             found.setdefault((field.name, value), Place(field.name, value))
     if not found:
         raise UsageError("there is nothing to look for", hint="Quote the value.")
+    wanted = tuple(place for place in found.values() if place.field not in skip)
     above = [
         Key(IndicatorType.DOMAIN, name)
         for key in keys
         if key.type in _NAMES
         for name in ancestors(key.value)
     ]
-    return Named(text, tuple(dict.fromkeys([*keys, *above])), tuple(found.values()))
+    return Named(text, tuple(dict.fromkeys([*keys, *above])), wanted)
 
 
 def _keys(text: str) -> Iterator[Key]:

@@ -36,7 +36,7 @@ _COLUMNS = {
 
 
 def pieces(backend: Backend, table: str) -> Iterator[pa.RecordBatch]:
-    """Yield all rows of a table.
+    """Yield all rows of a table; of an empty one a batch without rows, which has its columns.
 
     Every row is there once, also while others write: what comes in meanwhile may be there or not.
 
@@ -53,7 +53,11 @@ def pieces(backend: Backend, table: str) -> Iterator[pa.RecordBatch]:
     else:
         raise UsageError(f"the memory has no table '{table}'")
     for part in parts:
-        yield from part.combine_chunks().to_batches()
+        yield from part.combine_chunks().to_batches() or [_empty(part.schema)]
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=schema)
 
 
 def _by_value(backend: Backend, table: str) -> Iterator[pa.Table]:
@@ -61,7 +65,7 @@ def _by_value(backend: Backend, table: str) -> Iterator[pa.Table]:
     columns, key = ", ".join(_COLUMNS[table]), _COLUMNS[table][0]
     source = f"{backend.database}.{table} AS t"
     fields = backend.query(f"SELECT DISTINCT field FROM {source} ORDER BY field")
-    for field in fields.column("field").to_pylist():
+    for field in fields.column("field").to_pylist() or [""]:
         low, is_last = "", False
         while not is_last:
             at = {"field": field, "low": low}
@@ -101,8 +105,9 @@ def _by_time(backend: Backend) -> Iterator[pa.Table]:
 
 
 def _coverage(backend: Backend) -> pa.Table:
-    return backend.query(
-        "SELECT sensor, toDateTime64(hour, 0, 'UTC') AS hour, min(c.first_seen) AS first_seen, max(c.last_seen) AS last_seen,"
-        f" sum(c.events) AS events FROM {backend.database}.coverage AS c"
-        " GROUP BY sensor, hour ORDER BY sensor, hour"
+    table = backend.query(
+        "SELECT sensor, toDateTime64(c.hour, 0, 'UTC') AS at, min(c.first_seen) AS first_seen,"
+        " max(c.last_seen) AS last_seen, sum(c.events) AS events"
+        f" FROM {backend.database}.coverage AS c GROUP BY sensor, at ORDER BY sensor, at"
     )
+    return table.rename_columns(["sensor", "hour", "first_seen", "last_seen", "events"])

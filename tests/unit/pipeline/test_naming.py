@@ -60,6 +60,14 @@ def test_the_indicator_may_be_listed_under_a_name_above() -> None:
     assert Key(IndicatorType.DOMAIN, "example") not in keys
 
 
+def test_what_is_not_remembered_is_not_looked_for() -> None:
+    fields = {place.field for place in name("a=b; c=d").places}
+    assert "http.cookie" in fields
+    assert {place.field for place in name("a=b; c=d", skip=("http.cookie",)).places} == (
+        fields - {"http.cookie"}
+    )
+
+
 def test_nothing_is_nothing_to_look_for() -> None:
     with pytest.raises(UsageError, match="nothing to look for"):
         name("  ")
