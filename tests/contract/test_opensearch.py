@@ -56,6 +56,22 @@ def node(request: pytest.FixtureRequest) -> Iterator[SearchNode]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def filled(node: SearchNode, shared_data: Path) -> Iterator[Callable[[str, str], str]]:
+    """Fill an index with a corpus in a layout, once; its name. Not to be changed."""
+    names: dict[tuple[str, str], str] = {}
+
+    def fill(layout: str, corpus: str) -> str:
+        if (layout, corpus) not in names:
+            name = names[layout, corpus] = f"c{uuid.uuid4().hex[:12]}"
+            load(node, name, layout, [json.loads(line) for line in lines_of(shared_data, corpus)])
+        return names[layout, corpus]
+
+    yield fill
+    for name in names.values():
+        node.ask("DELETE", f"/{name}")
+
+
 @pytest.fixture
 def index(node: SearchNode) -> Iterator[str]:
     """Lend a name that no other test has; all indices that begin with it are removed."""
@@ -161,7 +177,9 @@ SHIPPERS: Mapping[str, Callable[[Document], Document]] = {
 def lines_of(shared_data: Path, corpus: str) -> list[bytes]:
     packed = shared_data / f"eve/{corpus}-shared-pcaps.jsonl.zst"
     with packed.open("rb") as file:
-        return zstandard.ZstdDecompressor().stream_reader(file).read().splitlines()
+        lines = zstandard.ZstdDecompressor().stream_reader(file).read().splitlines()
+    # A thousand fields that nobody hunts in make an index slow to fill.
+    return [line for line in lines if b'"event_type":"stats"' not in line]
 
 
 def load(node: SearchNode, index: str, layout: str, events: list[Document]) -> None:
@@ -230,14 +248,17 @@ def indicators(known: Mapping[tuple[str, str], list[Any]]) -> set[Key]:
     [("logstash", CORPORA[0]), *((layout, CORPORA[1]) for layout in LAYOUTS), ("ecs", CORPORA[0])],
 )
 def test_a_hunt_for_everything_answers_what_the_pool_remembers(
-    node: SearchNode, index: str, shared_data: Path, layout: str, corpus: str
+    node: SearchNode,
+    filled: Callable[[str, str], str],
+    shared_data: Path,
+    layout: str,
+    corpus: str,
 ) -> None:
     lines = lines_of(shared_data, corpus)
-    load(node, index, layout, [json.loads(line) for line in lines])
     known = remembered(lines)
     keys = indicators(known)
     assert len(keys) > 5_000
-    answer = hunt(place(node, index), keys, home=HOME)
+    answer = hunt(place(node, filled(layout, corpus)), keys, home=HOME)
     assert (answer.layout, answer.partial, answer.more_hosts) == (layout, (), 0)
     assert answer.window.documents == len(lines)
 
@@ -258,10 +279,10 @@ def test_a_hunt_for_everything_answers_what_the_pool_remembers(
 
 @pytest.mark.parametrize("layout", ["logstash", "ecs"])
 def test_counts_are_those_of_an_independent_reading_of_the_raw_file(
-    node: SearchNode, index: str, shared_data: Path, layout: str
+    node: SearchNode, filled: Callable[[str, str], str], shared_data: Path, layout: str
 ) -> None:
     events = [json.loads(line) for line in lines_of(shared_data, CORPORA[1])]
-    load(node, index, layout, events)
+    index = filled(layout, CORPORA[1])
     plain: dict[tuple[str, str], list[str]] = {}
     for event in events:
         at = event["timestamp"]
@@ -289,11 +310,14 @@ def test_counts_are_those_of_an_independent_reading_of_the_raw_file(
 
 
 def test_short_lists_are_asked_for_and_long_ones_walked_and_both_find_the_same(
-    node: SearchNode, index: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+    node: SearchNode,
+    filled: Callable[[str, str], str],
+    shared_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lines = lines_of(shared_data, CORPORA[0])
-    load(node, index, "logstash", [json.loads(line) for line in lines])
-    keys = sorted(key for key in indicators(remembered(lines)) if len(key.value) < 200)[::40]
+    index = filled("logstash", CORPORA[0])
+    keys = sorted(key for key in indicators(remembered(lines)) if len(key.value) < 200)[::100]
     answers = {}
     for how, cost in (("walked", 0.0), ("asked", 1e9)):
         monkeypatch.setattr(values, "_WALKED_MS", cost)
@@ -302,7 +326,7 @@ def test_short_lists_are_asked_for_and_long_ones_walked_and_both_find_the_same(
             patterns = [request for request in server.requests if b'"regexp"' in request.body]
         assert bool(patterns) == (how == "asked")
     assert answers["asked"].found == answers["walked"].found
-    assert len(answers["asked"].found) > 150
+    assert len(answers["asked"].found) > 60
 
 
 @pytest.mark.parametrize("cost", [0.0, 1e9], ids=["walked", "asked"])

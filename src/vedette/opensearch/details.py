@@ -21,7 +21,7 @@ from vedette.opensearch.queries import Query, both, either, exists, no, one_of
 from vedette.opensearch.values import Question, Raw
 
 VALUES_AT_ONCE = 200
-"""200 is as fast as 500 (bench/opensearch.py), and stays far from the limits of small servers."""
+"""As fast as 500, twice as fast as 100, and far from the limits of small servers."""
 HOSTS_MAX = 1_000
 """Hosts of one value that are counted; with more the number is a minimum."""
 

@@ -37,7 +37,10 @@ class Sought:
                 self.skipped[NOT_REMEMBERED[key.type]] += 1
             else:
                 self.values[key.type].add(key.value)
-        self._networks = {kind: _networks(self.values[kind]) for kind in _NETWORKED}
+        self._wide = {
+            kind: [value for value in self.values[kind] if "/" in value] for kind in _NETWORKED
+        }
+        self._networks = {kind: _networks(wide) for kind, wide in self._wide.items()}
 
     def wanted(self, field: Field) -> list[tuple[IndicatorType, Match]]:
         """Return what of this is looked for in a field; empty if nothing."""
@@ -45,7 +48,7 @@ class Sought:
 
     def networks(self, kind: IndicatorType) -> list[str]:
         """Return the indicators of a type that are networks, not single addresses."""
-        return [value for value in self.values[kind] if "/" in value]
+        return self._wide[kind]
 
     def matches(self, field: Field, observed: str) -> Iterator[Matched]:
         """Yield every indicator that an observed value of a field is."""
@@ -70,12 +73,11 @@ _NETWORKED = (IndicatorType.IP_DST, IndicatorType.IP_SRC)
 
 
 def _networks(values: Iterable[str]) -> Mapping[int, set[int]]:
-    """Return by IP version the lengths of prefixes that occur."""
+    """Return by IP version the lengths of the prefixes of networks."""
     lengths: defaultdict[int, set[int]] = defaultdict(set)
     for value in values:
-        if "/" in value:
-            network = ipaddress.ip_network(value)
-            lengths[network.version].add(network.prefixlen)
+        network = ipaddress.ip_network(value)
+        lengths[network.version].add(network.prefixlen)
     return lengths
 
 

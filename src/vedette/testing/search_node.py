@@ -74,6 +74,8 @@ class SearchNode:
             "number_of_shards": 1,
             "number_of_replicas": 0,
             "index.mapping.total_fields.limit": 5_000,
+            "index.translog.durability": "async",
+            "index.refresh_interval": "-1",
         }
         self.ask("PUT", f"/{index}", {"settings": settings, "mappings": mappings})
 
