@@ -24,14 +24,14 @@ demo: runtime engines ## see it work: a MISP, a Suricata, an alert, and the proo
 	@$(BIN)/vedette demo
 
 .PHONY: setup
-setup: dev engines-or-say test-tools-or-say ## everything a developer needs, in .venv and beside the system
+setup: dev engines-or-say search-or-say test-tools-or-say ## everything a developer needs, in .venv and beside the system
 
 .PHONY: check
 check: lint ## the quick gate: lint, and the tests that need no engine (under a minute)
-	@$(PYTEST) -m "not engine" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not engine and not search" $(PYTEST_ARGS)
 
 .PHONY: test
-test: engines-or-say test-tools-or-say lint ## the whole gate, as CI runs it
+test: engines-or-say search-or-say test-tools-or-say lint ## the whole gate, as CI runs it
 	@$(PYTEST) $(PYTEST_ARGS)
 
 .PHONY: engine
@@ -99,3 +99,9 @@ engines-or-say:
 .PHONY: test-tools-or-say
 test-tools-or-say:
 	@command -v tshark >/dev/null || tools/apt.sh tshark || $(MAY_FAIL)
+
+# An OpenSearch and an Elasticsearch to hunt in, as jars; a JDK and Maven fetch and start them.
+.PHONY: search-or-say
+search-or-say:
+	@{ command -v javac && command -v mvn; } >/dev/null || tools/apt.sh default-jdk-headless maven || $(MAY_FAIL)
+	@tools/opensearch.sh || $(MAY_FAIL)

@@ -36,6 +36,8 @@ from vedette.opensearch.sought import Sought
 from vedette.testing.loopback import LoopbackServer, Request, Response
 from vedette.testing.search_node import CLASSES, SearchNode, missing, running
 
+pytestmark = pytest.mark.search
+
 HOME = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 LAYOUTS = ("logstash", "eve", "ecs")
 CORPORA = ("suricata-7.0.10", "suricata-8.0.7")
