@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import structlog
 from msgspec import Struct
@@ -81,7 +82,7 @@ def _sensor(
 
 
 def _gaps(hours: Sequence[int]) -> Iterator[Gap]:
-    for one, next_one in zip(hours, hours[1:], strict=False):
+    for one, next_one in pairwise(hours):
         if next_one - one > _HOUR_S:
             since = datetime.fromtimestamp(one + _HOUR_S, UTC)
             yield Gap(since=since, until=datetime.fromtimestamp(next_one, UTC))

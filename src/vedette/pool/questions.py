@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -179,7 +180,7 @@ def new(
 
 def _new_after(
     backend: Backend, where: _Where, after: Cursor | None, limit: int, *, latest: bool
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     conditions, parameters = str(where), dict(where.parameters)
     order, beyond = ("DESC", "<") if latest else ("ASC", ">")
     if after:
@@ -196,7 +197,7 @@ def _new_after(
         f" ORDER BY found_at {order}, field {order}, value {order} LIMIT {limit}",
         parameters,
     )
-    rows: list[dict[str, object]] = table.to_pylist()
+    rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 

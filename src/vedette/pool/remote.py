@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NoReturn
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -15,23 +17,32 @@ from msgspec import Struct
 
 from vedette.errors import ConfigError, PoolError
 from vedette.pool.backend import Parameter
-from vedette.pool.schema import check_identifier
+from vedette.pool.schema import SCRATCH, check_identifier
 
 PASSWORD_VARIABLE = "VEDETTE_POOL_PASSWORD"  # noqa: S105 - its name, not the password
 _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
-_TIMEOUT_S = 300
-_TRIES = 3
-_INSERT: Mapping[str, Any] = {
-    # One block for each insert: the token then stands for all of it or nothing.
+_CONNECT_S = 10
+_TIMEOUT_S = 300.0
+_TRIES = 4
+_WHO_ARE_YOU = ("AUTHENTICATION_FAILED", "REQUIRED_PASSWORD", "code: 516")
+_SERVER_SAID = re.compile(r"(?s)DB::Exception: (.*?)(?: \(for url|$)")
+_ONE_BLOCK: Mapping[str, Any] = {
     "max_insert_block_size": 100_000_000,
     "min_insert_block_size_rows": 100_000_000,
     "min_insert_block_size_bytes": 0,
     "input_format_parallel_parsing": 0,
+}
+_INSERT: Mapping[str, Any] = {
+    # The token then stands for all of an insert or for nothing.
+    **_ONE_BLOCK,
     "max_partitions_per_insert_block": 0,
     "insert_deduplicate": 1,
     "async_insert": 0,
     "distributed_foreground_insert": 1,
 }
+
+
+_T = TypeVar("_T")
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -72,20 +83,49 @@ def parse_address(url: str) -> Address:
     )
 
 
+class _Client(Protocol):
+    """What we use of the engine's client."""
+
+    def close(self) -> None: ...
+
+    def command(self, cmd: str, /) -> object: ...
+
+    def query_arrow(
+        self, query: str, parameters: dict[str, Parameter], /, *, use_strings: bool
+    ) -> pa.Table: ...
+
+    def query_arrow_stream(
+        self, query: str, parameters: dict[str, Parameter], /, *, use_strings: bool
+    ) -> AbstractContextManager[Iterable[pa.Table]]: ...
+
+    def insert_arrow(
+        self, table: str, arrow_table: pa.Table, /, *, database: str, settings: dict[str, Any]
+    ) -> object: ...
+
+
+class _UnreachableError(PoolError):
+    """It may answer in a moment: worth another try."""
+
+
 class RemoteBackend:
     """A connection to a ClickHouse; threads share it."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, timeout_s: float = _TIMEOUT_S) -> None:
         """Connect.
+
+        Args:
+            address: Where.
+            timeout_s: How long the server may be silent while it answers.
 
         Raises:
             PoolError: It cannot be reached, or does not let us in.
         """
         self.database = address.database
         self.address = address
-        self._client = self._connect()
+        self._timeout_s = timeout_s
+        self._client = self._try(self._connect)
 
-    def _connect(self) -> Any:
+    def _connect(self) -> _Client:
         try:
             from clickhouse_connect import get_client  # noqa: PLC0415 - of the extra
         except ImportError as error:
@@ -93,23 +133,23 @@ class RemoteBackend:
                 "the client of ClickHouse is not installed",
                 hint='Install the extra: pip install "vedette[hub]"',
             ) from error
+        # Without a handler of its own, it writes to stderr what we say in our own words.
+        logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
         address = self.address
-        try:
-            return get_client(
-                host=address.host,
-                port=address.port,
-                username=address.user,
-                password=os.environ.get(PASSWORD_VARIABLE, ""),
-                # The database may not exist yet; every name in our SQL has it before the dot.
-                database="__default__",
-                interface="https" if address.tls else "http",
-                autogenerate_session_id=False,
-                connect_timeout=10,
-                send_receive_timeout=_TIMEOUT_S,
-                client_name="vedette",
-            )
-        except Exception as error:  # noqa: BLE001 - the client raises what its HTTP library does
-            self._fail(error)
+        client: _Client = get_client(
+            host=address.host,
+            port=address.port,
+            username=address.user,
+            password=os.environ.get(PASSWORD_VARIABLE, ""),
+            # The database may not exist yet; every name in our SQL has it before the dot.
+            database="__default__",
+            interface="https" if address.tls else "http",
+            autogenerate_session_id=False,
+            connect_timeout=_CONNECT_S,
+            send_receive_timeout=self._timeout_s,
+            client_name="vedette",
+        )
+        return client
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -122,73 +162,102 @@ class RemoteBackend:
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> pa.Table:
         """Return the rows of a SELECT."""
         bound = dict(parameters or {})
-        table = self._try(lambda: self._client.query_arrow(sql, bound, use_strings=True))
+        table: pa.Table = self._try(lambda: self._client.query_arrow(sql, bound, use_strings=True))
         return table.combine_chunks()
 
     def stream(
         self, sql: str, parameters: Mapping[str, Parameter] | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a SELECT of any size in batches."""
-        try:
-            with self._client.query_arrow_stream(
-                sql, dict(parameters or {}), use_strings=True
-            ) as parts:
-                for part in parts:
-                    yield from part.to_batches() if isinstance(part, pa.Table) else (part,)
-        except GeneratorExit:
-            raise
-        except Exception as error:  # noqa: BLE001 - see _connect
-            self._fail(error)
+        bound = dict(parameters or {})
+        with self._spoken(), self._client.query_arrow_stream(sql, bound, use_strings=True) as parts:
+            for part in parts:
+                yield from part.to_batches()
 
     def insert(self, table: str, rows: pa.Table, *, token: str) -> None:
         """Add rows, once for each token: so a try that may have succeeded can be repeated."""
         settings = {**_INSERT, "insert_deduplication_token": token}
+        self._insert(table, rows, settings)
+
+    def _insert(self, table: str, rows: pa.Table, settings: Mapping[str, Any]) -> None:
         self._try(
             lambda: self._client.insert_arrow(
-                table, rows, database=self.database, settings=settings
+                table, rows, database=self.database, settings=dict(settings)
             )
         )
 
     @contextmanager
     def scratch(self, rows: pa.Table) -> Iterator[str]:
         """Lend the engine a table; the name to use in SQL."""
-        name = f"scratch_{uuid4().hex}"
+        name = f"{SCRATCH}{uuid4().hex}"
         columns = ", ".join(f"{field.name} {_type_of(field.type)}" for field in rows.schema)
+        self.command(f"CREATE TABLE {self.database}.{name} ({columns}) ENGINE = Memory")
         try:
-            self.command(f"CREATE TABLE {self.database}.{name} ({columns}) ENGINE = Memory")
-            self._try(lambda: self._client.insert_arrow(name, rows, database=self.database))
+            self._insert(name, rows, _ONE_BLOCK)
             yield f"{self.database}.{name}"
         finally:
             self.command(f"DROP TABLE IF EXISTS {self.database}.{name} SYNC")
 
-    def _try(self, work: Any) -> Any:
+    def _try(self, work: Callable[[], _T]) -> _T:
         """Do something, again if the server could not be reached for a moment."""
-        from clickhouse_connect.driver.exceptions import (  # noqa: PLC0415 - of the extra
-            OperationalError,
-        )
-
         try:
             for attempt in stamina.retry_context(
-                on=(OperationalError, ConnectionError), attempts=_TRIES, timeout=60
+                on=_UnreachableError, attempts=_TRIES, timeout=None
             ):
-                with attempt:
+                with attempt, self._spoken():
                     return work()
-        except Exception as error:  # noqa: BLE001 - see _connect
-            self._fail(error)
+        except _UnreachableError as error:
+            raise PoolError(str(error), hint=error.hint) from error
         raise AssertionError
 
-    def _fail(self, error: Exception) -> NoReturn:
-        place = f"{self.address.host}:{self.address.port}"
-        text = str(error).partition("\n")[0][:400]
-        if any(word in text for word in ("AUTHENTICATION_FAILED", "REQUIRED_PASSWORD")):
-            raise PoolError(
-                f"the ClickHouse at {place} does not let user '{self.address.user}' in",
-                hint=f"Check the user in [pool] store, and {PASSWORD_VARIABLE}.",
-            ) from error
-        raise PoolError(
-            f"the ClickHouse at {place} failed: {text}",
-            hint="What was read stays in the spool; nothing is lost. Is the server up?",
-        ) from error
+    @contextmanager
+    def _spoken(self) -> Iterator[None]:
+        """Say in our words what the client raises: its own errors, and its HTTP library's."""
+        try:
+            yield
+        except (PoolError, GeneratorExit):
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> PoolError:
+        place = f"the ClickHouse at {self.address.host}:{self.address.port}"
+        text = str(error)
+        if any(
+            sign in text for sign in ("AUTHENTICATION_FAILED", "REQUIRED_PASSWORD", "code: 516")
+        ):
+            return PoolError(
+                f"{place} does not let user '{self.address.user}' in",
+                hint=f"Check the user in [pool] store, and the password in {PASSWORD_VARIABLE}.",
+            )
+        if "ACCESS_DENIED" in text:
+            return PoolError(
+                f"{place} does not let user '{self.address.user}' do this: {_said(text)}",
+                hint=f"Grant it: GRANT ALL ON {self.database}.* TO {self.address.user}",
+            )
+        # Errors of the server have a code; without one, the request did not get there or back.
+        if "DB::Exception" in text:
+            return PoolError(
+                f"{place} failed: {_said(text)}",
+                hint="What was read stays in the spool; nothing is lost.",
+            )
+        return _UnreachableError(
+            f"cannot reach {place}: {_cause(error)}",
+            hint="Is it up, and is this its HTTP port? What was read stays in the spool.",
+        )
+
+
+def _said(text: str) -> str:
+    """Return what the server said, without the client's words around it."""
+    found = _SERVER_SAID.search(text)
+    return (found[1] if found else text).partition("\n")[0][:400]
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason: the client's own text is the whole URL."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error).partition("\n")[0][:200] or type(error).__name__
 
 
 def _type_of(kind: pa.DataType) -> str:

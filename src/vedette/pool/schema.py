@@ -23,8 +23,12 @@ TABLES: Mapping[str, str] = MappingProxyType(
 )
 """The tables, and by what their rows are spread over shards."""
 
-DEDUPLICATION_WINDOW = 1_000
-"""Batches back in which a repeated one is noticed; a replay is at most the spool's length."""
+DEDUPLICATION_WINDOW = 10_000
+"""Blocks back in which a repeated one is noticed. Only the last batch can come again, but a batch
+of observations is one block for each week in it, and a broken clock may show many weeks."""
+
+SCRATCH = "scratch_"
+"""How the names of tables begin that live as long as one question."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}").fullmatch
 _ENGINE = re.compile(r"\{engine:(\w+):(\w+)\}")
