@@ -29,6 +29,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "observe/*.py": ("unit/observe/test_observing.py", "the steps from a line to what it says"),
     "pool/backend.py": ("unit/test_fields.py", "nouns that do nothing"),
     "pool/records.py": ("unit/test_fields.py", "nouns that do nothing"),
+    "opensearch/*.py": ("contract/test_opensearch.py", "only a real engine can tell"),
     "pipeline/*.py": ("engine/test_spine.py", "wires stages: right if the whole works"),
     "ruleset/*.py": ("property/test_ruleset_delta.py", "compiled and compared as a whole"),
     "sensor/*.py": ("engine/test_sensor_push.py", "only an engine can tell"),

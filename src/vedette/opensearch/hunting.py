@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from vedette.config import OpenSearchSettings
+from vedette.config import OpenSearchSettings, Settings
+from vedette.errors import UsageError
 from vedette.fields import FIELDS, Asset, Field, Spelling
 from vedette.model import Key
 from vedette.opensearch.answer import Answer
@@ -26,6 +27,22 @@ _SHORT = 256
 """Characters that every usual template keeps of a keyword."""
 _PATTERNS_SINCE = (7, 10)
 """The first Elasticsearch in which a pattern can be told to ignore case."""
+
+
+def place(settings: Settings, name: str) -> OpenSearchSettings:
+    """Return the place of that name in vedette.toml.
+
+    Raises:
+        UsageError: There is none.
+    """
+    found = settings.opensearch.get(name)
+    if found is None:
+        known = ", ".join(sorted(settings.opensearch)) or "none"
+        raise UsageError(
+            f"vedette.toml has no place '{name}' to hunt in (it has: {known})",
+            hint=f"Add a section [opensearch.{name}] with its url.",
+        )
+    return found
 
 
 class _Task(NamedTuple):
