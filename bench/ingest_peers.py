@@ -219,11 +219,11 @@ def fold_native(path: Path) -> int:
 
 def _vedette(path: Path, *, native: bool) -> int:
     """Fold a file in blocks, taking whenever a batch is full, as the ingest does."""
-    from bench.folds import fold_of  # noqa: PLC0415
     from vedette.config import PoolSettings  # noqa: PLC0415
+    from vedette.observe import new_fold  # noqa: PLC0415
 
     settings = PoolSettings()
-    fold = fold_of(settings, native=native)
+    fold = new_fold(settings.skip, settings.home, native=native)
     rest, rows = b"", 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -233,7 +233,8 @@ def _vedette(path: Path, *, native: bool) -> int:
             if len(fold) >= settings.batch_rows:
                 rows += fold.take().observations.num_rows
     fold.add(rest)
-    return rows + fold.take().observations.num_rows
+    last: int = fold.take().observations.num_rows
+    return rows + last
 
 
 def _first_number(text: str) -> int:
