@@ -8,12 +8,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import structlog
 
 from vedette.cli import main
 from vedette.pipeline.lock import exclusive
+from vedette.pool.backend import Backend
+from vedette.pool.embedded import EmbeddedBackend
+from vedette.pool.remote import RemoteBackend, parse_address
+from vedette.testing.clickhouse_node import ClickHouseNode
 from vedette.testing.command import Cli, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +52,51 @@ def alone_on_loopback() -> Iterator[None]:
     path = Path(tempfile.gettempdir()) / "vedette-tests-demo-traffic.lock"
     with exclusive(path, "a test that sends the demo's traffic", wait_s=100):
         yield
+
+
+@pytest.fixture(scope="session")
+def pool_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one directory in which this process may open an embedded pool; see vedette.pool."""
+    return tmp_path_factory.mktemp("pool")
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseNode]:
+    """A ClickHouse over HTTP, shared by all tests of this process."""
+    with ClickHouseNode(tmp_path_factory.mktemp("clickhouse")) as node:
+        yield node
+
+
+@pytest.fixture
+def embedded_backend(pool_directory: Path) -> Iterator[Backend]:
+    """The embedded engine, with an empty database for this test."""
+    backend = EmbeddedBackend(pool_directory, _database())
+    yield backend
+    _forget(backend)
+
+
+@pytest.fixture
+def remote_backend(clickhouse: ClickHouseNode) -> Iterator[Backend]:
+    """A ClickHouse over the wire, with an empty database for this test."""
+    backend = RemoteBackend(parse_address(f"{clickhouse.url}/{_database()}"))
+    yield backend
+    _forget(backend)
+
+
+@pytest.fixture(params=["embedded", "remote"])
+def pool_backend(request: pytest.FixtureRequest) -> Backend:
+    """Each engine in turn, with an empty database for this test."""
+    backend: Backend = request.getfixturevalue(f"{request.param}_backend")
+    return backend
+
+
+def _database() -> str:
+    return f"test_{uuid4().hex}"
+
+
+def _forget(backend: Backend) -> None:
+    backend.command(f"DROP DATABASE IF EXISTS {backend.database} SYNC")
+    backend.close()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "misp/*.py": ("unit/misp/test_feed.py", "the forms that one feed may have"),
     "normalize/*.py": ("unit/normalize/test_names.py", "reached through normalize() alone"),
     "observe/*.py": ("unit/observe/test_observing.py", "the steps from a line to what it says"),
+    "pool/*.py": ("contract/test_pool.py", "one pool: its parts are used through Pool"),
     "pool/backend.py": ("unit/test_fields.py", "nouns that do nothing"),
     "pool/records.py": ("unit/test_fields.py", "nouns that do nothing"),
     "opensearch/*.py": ("contract/test_opensearch.py", "only a real engine can tell"),

@@ -114,45 +114,84 @@ def expire(
     cluster: str = "",
     today: date | None = None,
 ) -> Expired:
-    """Drop the weeks of observations that are older than the retention, or over its bytes.
+    """Drop the days of observations that are older than the retention, or over its bytes.
 
-    Whole weeks, which costs nothing and stops nobody; what is younger than the retention by less
-    than a week stays with its week. The newest week always stays.
+    Whole weeks go at once, which costs nothing; the days of a week of which a part stays are
+    rewritten by the engine in its own time. Nobody has to wait. The newest day always stays.
 
     Raises:
         PoolError: The engine failed.
     """
-    cut = (today or datetime.now(UTC).date()) - retention
+    today = today or datetime.now(UTC).date()
     weeks = _partitions(backend, cluster)
-    old = [one for one in weeks if one.week + _WEEK <= cut]
-    over = _over(weeks[len(old) :], retention_bytes) if retention_bytes else []
-    dropped = [*old, *over]
+    cut = today - retention
+    if retention_bytes:
+        # A clock in the future shall not make all that is real look old.
+        usual = [one for one in weeks if one.week <= today]
+        cut = max(cut, _cut_for_bytes(backend, usual, retention_bytes))
     suffix, on_cluster = ("_local", f" ON CLUSTER {cluster}") if cluster else ("", "")
-    for one in dropped:
+    alter = f"ALTER TABLE {backend.database}.observations{suffix}{on_cluster}"
+    whole = [one for one in weeks if one.week + _WEEK <= cut]
+    for one in whole:
+        backend.command(f"{alter} DROP PARTITION '{one.week.isoformat()}'")
+    begun = [one for one in weeks if one.week < cut < one.week + _WEEK]
+    begun = [part for one in begun if (part := _part_before(backend, one, cut)).rows]
+    for one in begun:
         backend.command(
-            f"ALTER TABLE {backend.database}.observations{suffix}{on_cluster}"
-            f" DROP PARTITION '{one.week.isoformat()}'"
+            f"{alter} DELETE IN PARTITION '{one.week.isoformat()}'"
+            f" WHERE day < toDate('{cut.isoformat()}')"
         )
     expired = Expired(
-        partitions=tuple(one.week.isoformat() for one in dropped),
-        rows=sum(one.rows for one in dropped),
-        bytes=sum(one.bytes for one in dropped),
+        partitions=tuple(one.week.isoformat() for one in whole),
+        rows=sum(one.rows for one in (*whole, *begun)),
+        bytes=sum(one.bytes for one in (*whole, *begun)),
     )
-    if dropped:
-        log.info("pool.expired", weeks=len(dropped), rows=expired.rows, bytes=expired.bytes)
+    if expired.rows:
+        log.info("pool.expired", before=cut.isoformat(), rows=expired.rows, bytes=expired.bytes)
     return expired
 
 
-def _over(weeks: Sequence[_Partition], limit: int) -> list[_Partition]:
-    """Return the oldest weeks that must go so that the others fit; never the newest."""
+def _cut_for_bytes(backend: Backend, weeks: Sequence[_Partition], limit: int) -> date:
+    """Return the first day that may stay, so that all that stays fits."""
     left = sum(one.bytes for one in weeks)
-    going: list[_Partition] = []
-    for one in weeks[:-1]:
+    for one in weeks:
         if left <= limit:
-            break
-        going.append(one)
+            return one.week
+        if one is weeks[-1]:
+            return _cut_in_week(backend, one, limit)
         left -= one.bytes
-    return going
+    return date.min
+
+
+def _cut_in_week(backend: Backend, week: _Partition, limit: int) -> date:
+    """Return the first day of the last week that may stay: at least its last one does."""
+    days = backend.query(
+        f"SELECT day, count() AS n FROM {backend.database}.observations"
+        f" WHERE toMonday(day) = toDate('{week.week.isoformat()}') GROUP BY day ORDER BY day DESC"
+    ).to_pylist()
+    cut = days[0]["day"] if days else week.week
+    kept = 0.0
+    for row in days:
+        kept += week.bytes * row["n"] / max(week.rows, 1)
+        if kept > limit:
+            break
+        cut = row["day"]
+    found: date = cut
+    return found
+
+
+def _part_before(backend: Backend, week: _Partition, cut: date) -> _Partition:
+    """Return how much of a week is older than a day."""
+    rows: int = (
+        backend.query(
+            f"SELECT count() AS n FROM {backend.database}.observations"
+            f" WHERE toMonday(day) = toDate('{week.week.isoformat()}')"
+            f" AND day < toDate('{cut.isoformat()}')"
+        )
+        .column("n")[0]
+        .as_py()
+    )
+    return _Partition(week.week, rows, week.bytes * rows // max(week.rows, 1))
 
 
 def _partitions(backend: Backend, cluster: str) -> list[_Partition]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ from vedette.pool.joins import ASSET
 from vedette.pool.records import Cursor, Day, NewSighting, Place, Sighting, Wanted, Who
 
 _AT_ONCE = 50_000
+_FEW = 20
+"""Values that are asked for one by one; more are a scratch table."""
 _SIGHTING = (
     "field, value, min(s.earliest) AS first,"
     " tupleElement(first, 'first_seen') AS first_seen, tupleElement(first, 'client') AS client,"
@@ -93,14 +96,12 @@ def seen(backend: Backend, places: Sequence[Place]) -> list[Sighting]:
     Raises:
         PoolError: The engine failed.
     """
-    if not places:
-        return []
-    where, parameters = _at(places)
-    sql = (
-        f"SELECT {_SIGHTING} FROM {backend.database}.sightings AS s WHERE {where}"
-        " GROUP BY field, value ORDER BY first_seen, field, value"
-    )
-    return list(_sightings(backend, sql, parameters))
+    with _at(backend, places, "sightings") as (source, parameters):
+        sql = (
+            f"SELECT {_SIGHTING} FROM ({source}) AS s"
+            " GROUP BY field, value ORDER BY first_seen, field, value"
+        )
+        return list(_sightings(backend, sql, parameters))
 
 
 def who(backend: Backend, places: Sequence[Place], *, limit: int = 0) -> list[Who]:
@@ -109,18 +110,16 @@ def who(backend: Backend, places: Sequence[Place], *, limit: int = 0) -> list[Wh
     Raises:
         PoolError: The engine failed.
     """
-    if not places:
-        return []
-    where, parameters = _at(places)
     at_most = f" LIMIT {int(limit)}" if limit else ""
-    table = backend.query(
-        "SELECT field, value, client, server, sensor, min(o.first_seen) AS first_seen,"
-        " max(o.last_seen) AS last_seen, sum(o.count) AS count, uniqExact(o.day) AS days,"
-        f" max(o.flow_id) AS flow_id FROM {backend.database}.observations AS o WHERE {where}"
-        " GROUP BY field, value, client, server, sensor"
-        f" ORDER BY last_seen DESC, field, value, client, server, sensor{at_most}",
-        parameters,
-    )
+    with _at(backend, places, "observations") as (source, parameters):
+        table = backend.query(
+            "SELECT field, value, client, server, sensor, min(o.first_seen) AS first_seen,"
+            " max(o.last_seen) AS last_seen, sum(o.count) AS count, uniqExact(o.day) AS days,"
+            f" max(o.flow_id) AS flow_id FROM ({source}) AS o"
+            " GROUP BY field, value, client, server, sensor"
+            f" ORDER BY last_seen DESC, field, value, client, server, sensor{at_most}",
+            parameters,
+        )
     return [Who(**row) for row in table.to_pylist()]
 
 
@@ -130,14 +129,12 @@ def days(backend: Backend, places: Sequence[Place]) -> list[Day]:
     Raises:
         PoolError: The engine failed.
     """
-    if not places:
-        return []
-    where, parameters = _at(places)
-    table = backend.query(
-        f"SELECT day, sum(o.count) AS count, uniqExact({ASSET}) AS hosts"
-        f" FROM {backend.database}.observations AS o WHERE {where} GROUP BY day ORDER BY day",
-        parameters,
-    )
+    with _at(backend, places, "observations") as (source, parameters):
+        table = backend.query(
+            f"SELECT day, sum(o.count) AS count, uniqExact({ASSET}) AS hosts"
+            f" FROM ({source}) AS o GROUP BY day ORDER BY day",
+            parameters,
+        )
     return [Day(**row) for row in table.to_pylist()]
 
 
@@ -147,14 +144,26 @@ def new(
     after: Cursor | None = None,
     *,
     learning_until: datetime | None = None,
+    committed_at: datetime | None = None,
 ) -> Iterator[NewSighting]:
     """Yield values that nobody had seen before, in the order in which they came in, or backwards.
+
+    Args:
+        backend: The engine.
+        wanted: Which of them.
+        after: What was read last; what comes behind it is yielded.
+        learning_until: Values that were first seen before are no news.
+        committed_at: Up to here everything is there. On a cluster, a batch that is just being
+            written may be on one shard and not yet on another; a reader who saw half of it would
+            never see the rest.
 
     Raises:
         PoolError: The engine failed.
     """
     where = _Where()
     where.values(wanted)
+    if committed_at:
+        where.add("found_at <= {committed:DateTime64(6, 'UTC')}", committed=committed_at)
     if wanted.since:
         where.add("found_at >= {since:DateTime64(6, 'UTC')}", since=wanted.since)
     if wanted.until:
@@ -201,12 +210,37 @@ def _new_after(
     return rows
 
 
-def _at(places: Sequence[Place]) -> tuple[str, dict[str, Parameter]]:
+@contextmanager
+def _at(
+    backend: Backend, places: Sequence[Place], table: str
+) -> Iterator[tuple[str, dict[str, Parameter]]]:
+    """Give a SELECT of the rows of any of some places, and its parameters."""
+    source = f"SELECT * FROM {backend.database}.{table} WHERE "
+    few = list(dict.fromkeys(place for place in places if place.below))
+    exact = list(dict.fromkeys(place for place in places if not place.below))
+    if len(exact) <= _FEW:
+        conditions, parameters = _conditions(exact + few)
+        yield source + conditions, parameters
+        return
+    rows = pa.table({"field": [p.field for p in exact], "value": [p.value for p in exact]})
+    with backend.scratch(rows) as scratch:
+        conditions, parameters = _conditions(few)
+        for field in sorted({place.field for place in exact}):
+            name = f"x{len(parameters)}"
+            parameters[name] = field
+            is_it = f"field = {{{name}:String}}"
+            conditions += (
+                f" OR ({is_it} AND value GLOBAL IN (SELECT value FROM {scratch} WHERE {is_it}))"
+            )
+        yield source + f"({conditions})", parameters
+
+
+def _conditions(places: Sequence[Place]) -> tuple[str, dict[str, Parameter]]:
     """Return the condition for any of some places, by the primary key where that is possible."""
     grouped: dict[tuple[str, bool], list[str]] = {}
     for place in places:
         grouped.setdefault((place.value, place.below), []).append(place.field)
-    conditions: list[str] = []
+    conditions = ["0"]
     parameters: dict[str, Parameter] = {}
     for number, ((value, below), fields) in enumerate(grouped.items()):
         parameters |= {f"f{number}": fields, f"v{number}": value}

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -96,7 +97,7 @@ class _Client(Protocol):
 
     def query_arrow_stream(
         self, query: str, parameters: dict[str, Parameter], /, *, use_strings: bool
-    ) -> AbstractContextManager[Iterable[pa.Table]]: ...
+    ) -> AbstractContextManager[Iterable[pa.RecordBatch]]: ...
 
     def insert_arrow(
         self, table: str, arrow_table: pa.Table, /, *, database: str, settings: dict[str, Any]
@@ -123,20 +124,20 @@ class RemoteBackend:
         self.database = address.database
         self.address = address
         self._timeout_s = timeout_s
-        self._client = self._try(self._connect)
-
-    def _connect(self) -> _Client:
         try:
-            from clickhouse_connect import get_client  # noqa: PLC0415 - of the extra
+            import_module("clickhouse_connect")
         except ImportError as error:
             raise PoolError(
                 "the client of ClickHouse is not installed",
                 hint='Install the extra: pip install "vedette[hub]"',
             ) from error
+        self._client = self._try(self._connect)
+
+    def _connect(self) -> _Client:
         # Without a handler of its own, it writes to stderr what we say in our own words.
         logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
         address = self.address
-        client: _Client = get_client(
+        client: _Client = import_module("clickhouse_connect").get_client(
             host=address.host,
             port=address.port,
             username=address.user,
@@ -171,8 +172,7 @@ class RemoteBackend:
         """Yield the rows of a SELECT of any size in batches."""
         bound = dict(parameters or {})
         with self._spoken(), self._client.query_arrow_stream(sql, bound, use_strings=True) as parts:
-            for part in parts:
-                yield from part.to_batches()
+            yield from parts
 
     def insert(self, table: str, rows: pa.Table, *, token: str) -> None:
         """Add rows, once for each token: so a try that may have succeeded can be repeated."""
@@ -213,11 +213,12 @@ class RemoteBackend:
     @contextmanager
     def _spoken(self) -> Iterator[None]:
         """Say in our words what the client raises: its own errors, and its HTTP library's."""
+        client = import_module("clickhouse_connect.driver.exceptions")
+        library = import_module("urllib3.exceptions")
         try:
             yield
-        except (PoolError, GeneratorExit):
-            raise
-        except Exception as error:
+        # A stream that is cut short is broken Arrow.
+        except (client.ClickHouseError, library.HTTPError, OSError, pa.ArrowInvalid) as error:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> PoolError:

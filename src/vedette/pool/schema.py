@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
-from vedette.errors import ConfigError
+from vedette.errors import ConfigError, PoolError
 
 TABLES: Mapping[str, str] = MappingProxyType(
     {
@@ -27,11 +27,15 @@ DEDUPLICATION_WINDOW = 10_000
 """Blocks back in which a repeated one is noticed. Only the last batch can come again, but a batch
 of observations is one block for each week in it, and a broken clock may show many weeks."""
 
+VERSION = 1
+"""Of the tables; in the comment of the first one, for those who will have to migrate."""
+
 SCRATCH = "scratch_"
 """How the names of tables begin that live as long as one question."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}").fullmatch
 _ENGINE = re.compile(r"\{engine:(\w+):(\w+)\}")
+_VERSION = re.compile(r"vedette schema (\d+)").fullmatch
 _STATEMENT = re.compile(r"(?ms)^CREATE .*?;$")
 
 
@@ -70,6 +74,22 @@ def statements(database: str, cluster: str = "") -> Iterator[str]:
             )
 
 
+def check_version(comment: str) -> None:
+    """Check the comment of the sightings table; without one, it is not there yet.
+
+    Raises:
+        PoolError: A newer Vedette made the tables, or another program.
+    """
+    if not comment:
+        return
+    found = _VERSION(comment)
+    if found is None or int(found[1]) > VERSION:
+        raise PoolError(
+            f"the pool has '{comment}', this Vedette knows 'vedette schema {VERSION}'",
+            hint="Upgrade Vedette, or name another database in [pool] store.",
+        )
+
+
 def _filled(statement: str, database: str, cluster: str, on_cluster: str) -> str:
     kind = "replicated" if cluster else "non_replicated"
     settings = f"SETTINGS {kind}_deduplication_window = {DEDUPLICATION_WINDOW}"
@@ -79,6 +99,7 @@ def _filled(statement: str, database: str, cluster: str, on_cluster: str) -> str
         .replace("{local}", "_local" if cluster else "")
         .replace("{on_cluster}", on_cluster)
         .replace("{settings}", settings)
+        .replace("{version}", str(VERSION))
         .removesuffix(";")
     )
 

@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS {database}.sightings{local}{on_cluster}
 )
 ENGINE = {engine:AggregatingMergeTree:sightings}
 ORDER BY (field, value)
-{settings};
+{settings}
+COMMENT 'vedette schema {version}';
 
 -- Who showed it, to whom, on which day: kept for the retention, dropped by the week.
 CREATE TABLE IF NOT EXISTS {database}.observations{local}{on_cluster}

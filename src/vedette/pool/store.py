@@ -22,6 +22,7 @@ from vedette.pool import exports, hunting, keeping, questions
 from vedette.pool.backend import Backend
 from vedette.pool.embedded import EmbeddedBackend
 from vedette.pool.known import Known
+from vedette.pool.opening import prepare, read_keys
 from vedette.pool.records import (
     Coverage,
     Cursor,
@@ -37,7 +38,6 @@ from vedette.pool.records import (
     Who,
 )
 from vedette.pool.remote import RemoteBackend, parse_address
-from vedette.pool.schema import statements
 
 log = structlog.get_logger(__name__)
 
@@ -58,9 +58,8 @@ class Pool:
         self.backend = backend
         self.settings = settings
         self._committing = threading.Lock()
-        for statement in statements(backend.database, settings.cluster):
-            backend.command(statement)
-        self._known = _read_known(backend)
+        prepare(backend, settings.cluster)
+        self._known = Known(read_keys(backend))
         self._last_found_at = _last_found_at(backend)
         log.info("pool.opened", known=len(self._known), database=backend.database)
 
@@ -173,7 +172,9 @@ class Pool:
     def new(self, wanted: Wanted, after: Cursor | None = None) -> Iterator[NewSighting]:
         """Values that nobody had seen before, in the order in which they came in."""
         until = self.coverage().learning_until
-        return questions.new(self.backend, wanted, after, learning_until=until)
+        return questions.new(
+            self.backend, wanted, after, learning_until=until, committed_at=self._last_found_at
+        )
 
     def found(self, keys: Iterable[Key]) -> Iterator[Found]:
         """Which of any number of indicators the network has already met."""
@@ -204,12 +205,6 @@ class Pool:
     def _found_at(self) -> datetime:
         """Return now, but always later than before: readers go on from the last one they saw."""
         return max(datetime.now(UTC), self._last_found_at + _MICROSECOND)
-
-
-def _read_known(backend: Backend) -> Known:
-    sql = f"SELECT xxHash64(concat(field, '\\0', value)) AS key FROM {backend.database}.sightings"  # noqa: S608 - the database's name was checked
-    parts = [batch["key"].to_numpy() for batch in backend.stream(sql)]
-    return Known(np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64))
 
 
 def _last_found_at(backend: Backend) -> datetime:
