@@ -7,7 +7,6 @@ import json
 
 import pytest
 
-from vedette.hunt.endings import BOTH, COMMON, FILE_ONLY
 from vedette.hunt.reading import Asked, Listing, Tally
 from vedette.hunt.words import Why
 from vedette.model import IndicatorType as T
@@ -142,9 +141,3 @@ def test_other_json_is_read_word_by_word() -> None:
 def test_html_is_read_without_its_marks() -> None:
     keys, _ = read("<!doctype html><p><a href='x'>hxxp://evil[.]com/a?b&amp;c</a></p>")
     assert "url=evil.com/a?b&c" in keys
-
-
-def test_an_ending_is_of_a_file_or_of_a_host_or_listed_as_both() -> None:
-    assert not FILE_ONLY & BOTH
-    assert not FILE_ONLY & COMMON
-    assert all(len(ending) > 2 for ending in COMMON)
