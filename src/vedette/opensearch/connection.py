@@ -222,7 +222,7 @@ class Client:
         if status == HTTPStatus.FORBIDDEN:
             return PoolError(
                 f"{where} forbids it (403): {_why(answer)}",
-                hint=f"The user needs `read` and `view_index_metadata` on {self._index}, and `monitor`.",
+                hint=f"The user needs read and view_index_metadata on {self._index}, and monitor.",
             )
         if status == HTTPStatus.NOT_FOUND:
             return PoolError(

@@ -27,8 +27,9 @@ _REQUEST_MS = 15.0
 _WALKED_MS = 0.01
 """For each distinct value that is read and compared."""
 _TERM_MS = 0.006
-_PATTERN_MS = 5.0
-_HELD_MS = 0.0001
+_PATTERN_MS = 30.0
+"""For each pattern of forty values, to make ready."""
+_HELD_MS = 0.000_025
 """For each distinct value that a pattern is held against."""
 _TERMS_AT_ONCE = 10_000
 _PATTERNS_AT_ONCE = 50
