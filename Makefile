@@ -95,10 +95,11 @@ engines:
 engines-or-say:
 	@tools/engines.sh || $(MAY_FAIL)
 
-# tshark is the second opinion on what a capture holds.
+# tshark is the second opinion on what a capture holds; Redis is what engines may write EVE to.
 .PHONY: test-tools-or-say
 test-tools-or-say:
 	@command -v tshark >/dev/null || tools/apt.sh tshark || $(MAY_FAIL)
+	@command -v redis-server >/dev/null || tools/apt.sh redis-server || $(MAY_FAIL)
 
 # An OpenSearch and an Elasticsearch to hunt in, as jars; a JDK and Maven fetch and start them.
 .PHONY: search-or-say

@@ -15,12 +15,16 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
+from vedette.eve.contents import Contents
+from vedette.eve.marks import SPAN
 from vedette.eve.rotation import Family
 from vedette.eve.segment import MAX_LINE, Bookmark, Segment
 
 log = structlog.get_logger(__name__)
 
 BATCH_BYTES = 1 << 20
+_PATIENCE = 8
+"""How often a file waits for its first 256 bytes, by which it is known, before it is read."""
 
 Wait = Callable[[], bool]
 """Called when there is nothing new; returns False to end."""
@@ -56,6 +60,7 @@ def follow(
     bookmark: Bookmark | None = None,
     *,
     wait: Wait,
+    contents: Contents | None = None,
     batch_bytes: int = BATCH_BYTES,
     max_line: int = MAX_LINE,
 ) -> Iterator[Batch]:
@@ -68,13 +73,15 @@ def follow(
         path: The file that the engine writes.
         bookmark: Of the last batch that was stored.
         wait: The policy at the end of the file: sleep and return True, or return False to end.
+        contents: What others have read of these files is not read again, and what they read now
+            is waited for. None: nobody else is asked.
         batch_bytes: About how much one batch holds.
         max_line: Longer lines are skipped and counted as ``oversized``.
 
     Raises:
         OSError: The file is there and may not be read.
     """
-    follower = _Follower(Family(path, max_line), path, bookmark, batch_bytes)
+    follower = _Follower(Family(path, max_line), path, bookmark, contents, batch_bytes)
     try:
         while True:
             yield from follower.drain()
@@ -106,8 +113,16 @@ class _Follower:
     """The files that are still to be read, oldest first; the last one is (or was) the live one."""
 
     def __init__(
-        self, family: Family, path: Path, bookmark: Bookmark | None, batch_bytes: int
+        self,
+        family: Family,
+        path: Path,
+        bookmark: Bookmark | None,
+        contents: Contents | None,
+        batch_bytes: int,
     ) -> None:
+        self._contents = contents
+        self._entered: Segment | None = None
+        self._patience = _PATIENCE
         self._family = family
         self._path = path
         self._bookmark = bookmark
@@ -131,7 +146,7 @@ class _Follower:
 
     def drain(self) -> Iterator[Batch]:
         """Yield what is there now."""
-        while self._queue:
+        while self._queue and self._enter():
             segment = self._queue[0]
             fresh = segment.offset == 0 and len(self._queue) == 1
             data = segment.read(self._batch_bytes)
@@ -147,6 +162,26 @@ class _Follower:
                 break
         if self._skipped:
             yield self._batch(self._queue[0] if self._queue else None, b"")
+
+    def _enter(self) -> bool:
+        """Whether the oldest file may be read; if so it is at the place to read from."""
+        segment = self._queue[0]
+        if self._contents is None or segment is self._entered:
+            return True
+        start, last = segment.start(), len(self._queue) == 1
+        if len(start) < SPAN and last and (not start or self._patience):
+            self._patience -= bool(start)
+            return False
+        if start:
+            entered = self._contents.enter(segment)
+            if entered is None:
+                return False
+            self._queue[0] = segment = entered.segment
+            if entered.complete:
+                segment.seek_end()
+        self._entered = segment
+        self._patience = _PATIENCE
+        return True
 
     def moved(self) -> bool:
         """Whether there is another file to read by now."""

@@ -10,16 +10,16 @@ import os
 import sys
 from collections import Counter
 from enum import Enum
-from hashlib import blake2b
 from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from msgspec import Struct
 
+from vedette.eve.marks import SPAN as _SPAN
+from vedette.eve.marks import Marks, begins_like
+from vedette.eve.marks import digest as _digest
 from vedette.files import UnpackError, open_decompressed
 
-_SPAN = 256
-"""Bytes at the start and before the offset that a bookmark remembers."""
 _STEP = 1 << 20
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
@@ -41,6 +41,8 @@ class Bookmark(Struct, frozen=True, kw_only=True):
     """Digest of the last bytes before ``offset``, at most 256."""
     modified_ns: int
     """When the file was last written, at the time of reading."""
+    marks: tuple[str, ...] = ()
+    """Digests at 512 bytes, 2 KiB, 8 KiB...: see :mod:`vedette.eve.marks`."""
 
 
 class Place(Enum):
@@ -69,6 +71,7 @@ class Segment:
         self._max_line = max_line
         self._head = b""
         self._tail = b""
+        self._marks = Marks()
         self._carry = b""
         self._skipped = 0
         """Bytes of an oversized line that were read and dropped."""
@@ -99,6 +102,11 @@ class Segment:
         """Return what was not handed out since the last call, by reason."""
         skipped, self._uncounted = self._uncounted, Counter()
         return skipped
+
+    @property
+    def carried(self) -> bytes:
+        """What was read behind the last end of line."""
+        return b"" if self._skipped else self._carry
 
     def rest(self) -> bytes:
         """Return a last line that lacks its end, with an end; the file is finished."""
@@ -133,6 +141,7 @@ class Segment:
             head=_digest(self._head),
             tail=_digest(self._tail),
             modified_ns=self.modified_ns,
+            marks=self._marks.digests,
         )
 
     def seek(self, bookmark: Bookmark) -> Place:
@@ -146,23 +155,33 @@ class Segment:
                 self._file.seek(bookmark.offset)
                 self._head, self._tail = self.start()[:span], tail
                 self.offset = bookmark.offset
+                self._marks.skip(self.offset, bookmark.marks)
                 return Place.HERE
-            short = os.fstat(self._file.fileno()).st_size < bookmark.offset
-            return Place.BEYOND if short else Place.ELSEWHERE
+            size = os.fstat(self._file.fileno()).st_size
+            cut = size < bookmark.offset and begins_like(bookmark.marks, size, self._pread)
+            return Place.BEYOND if cut else Place.ELSEWHERE
         return self._seek_through(bookmark)
 
     def seek_end(self) -> None:
         """Go to the end of a live file that lost its last bytes (a power cut): go on from there."""
+        if self._unpacked is not None:
+            return  # nothing will be written behind it
         self.offset = self._file.seek(0, os.SEEK_END)
         span = min(_SPAN, self.offset)
         self._head = self.start()[:span]
         self._tail = os.pread(self._file.fileno(), span, self.offset - span)
+        self._marks.skip(self.offset)
+
+    def _pread(self, size: int, offset: int) -> bytes:
+        return os.pread(self._file.fileno(), size, offset)
 
     def _seek_through(self, bookmark: Bookmark) -> Place:
         while len(self._carry) < bookmark.offset - self.offset:
             self._advance(len(self._carry))
             if not (fresh := self._pull(min(_STEP, bookmark.offset - self.offset))):
-                return Place.BEYOND
+                passed = zip(self._marks.digests, bookmark.marks, strict=False)
+                cut = all(ours == known or not known for ours, known in passed)
+                return Place.BEYOND if cut else Place.ELSEWHERE
             self._carry = fresh
         self._advance(bookmark.offset - self.offset)
         return Place.HERE if _digest(self._tail) == bookmark.tail else Place.ELSEWHERE
@@ -213,6 +232,8 @@ class Segment:
             return True
         self._head = (self._head + self._probe)[:_SPAN]
         self.offset += self._skipped
+        self._marks.skip(self.offset)
+        self._tail = b""
         self._skipped = 0
         self._advance(end + 1)
         self._uncounted["oversized"] += 1
@@ -223,6 +244,7 @@ class Segment:
         gone, self._carry = self._carry[:count], self._carry[count:]
         if len(self._head) < _SPAN:
             self._head = (self._head + gone)[:_SPAN]
+        self._marks.see(self.offset - len(self._tail), self._tail + gone)
         self._tail = (self._tail + gone[-_SPAN:])[-_SPAN:]
         self._probe = self._carry[:_SPAN]
         self.offset += count
@@ -239,7 +261,3 @@ class Segment:
             self._uncounted["unreadable"] = 1
             self._unpacked = BufferedReader(BytesIO())
         return b"".join(parts)
-
-
-def _digest(data: bytes) -> str:
-    return blake2b(data, digest_size=8).hexdigest()
