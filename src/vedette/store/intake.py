@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from vedette.errors import StoreError
 
 _BUSY_TIMEOUT_S = 30.0
+_INPUT = "SELECT id, kind, place, sensor, seq, position FROM pool_input"
 
 
 class InputRecord(Struct, frozen=True, kw_only=True):
@@ -70,27 +71,15 @@ class Intake:
                 " VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING",
                 (kind, place, sensor, position, _now()),
             )
-        (number,) = self._db.execute(
-            "SELECT id FROM pool_input WHERE kind=? AND place=? AND sensor=?",
-            (kind, place, sensor),
-        ).fetchone()
-        return self.input(number)
-
-    def input(self, number: int) -> InputRecord:
-        """Return the record of an input.
-
-        Raises:
-            StoreError: There is none.
-        """
         row = self._db.execute(
-            "SELECT id, kind, place, sensor, seq, position FROM pool_input WHERE id=?", (number,)
+            f"{_INPUT} WHERE kind=? AND place=? AND sensor=?", (kind, place, sensor)
         ).fetchone()
-        if row is None:
-            raise StoreError(
-                f"the database knows no input {number}",
-                hint="Was the database replaced, and the pool's directory not? They are one.",
-            )
-        return InputRecord(**dict(zip(InputRecord.__struct_fields__, row, strict=True)))
+        return _input(row)
+
+    def input(self, number: int) -> InputRecord | None:
+        """Return the record of an input; None if there is none."""
+        row = self._db.execute(f"{_INPUT} WHERE id=?", (number,)).fetchone()
+        return _input(row) if row else None
 
     def commit(
         self,
@@ -112,12 +101,16 @@ class Intake:
                 )
                 for file in files:
                     self._reach(input_id, file)
-                self.count(input_id, counts)
+                self._count(input_id, counts)
         finally:
             self._db.execute("PRAGMA synchronous=NORMAL")
 
     def count(self, input_id: int, counts: Mapping[str, int]) -> None:
-        """Add to the counters of an input."""
+        """Add to the counters of an input, apart from any batch."""
+        with self._db:
+            self._count(input_id, counts)
+
+    def _count(self, input_id: int, counts: Mapping[str, int]) -> None:
         self._db.executemany(
             "INSERT INTO pool_counter(input_id, name, n) VALUES(?,?,?)"
             " ON CONFLICT DO UPDATE SET n=n+excluded.n",
@@ -143,7 +136,7 @@ class Intake:
             " WHERE f.head IN (?, '')",
             (head,),
         ):
-            yield FileRecord(**dict(zip(FileRecord.__struct_fields__, row, strict=True)))
+            yield convert(dict(zip(FileRecord.__struct_fields__, row, strict=True)), FileRecord)
 
     def totals(self) -> list[InputTotals]:
         """What is in the pool of each place; several readers of one place as one."""
@@ -187,6 +180,10 @@ def reading(database: Path) -> Iterator[Intake]:
             f"cannot read the database {database}: {error}",
             hint="All of the state directory must belong to the user that Vedette runs as.",
         ) from error
+
+
+def _input(row: tuple[object, ...]) -> InputRecord:
+    return convert(dict(zip(InputRecord.__struct_fields__, row, strict=True)), InputRecord)
 
 
 def _now() -> str:

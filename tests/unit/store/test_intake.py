@@ -7,7 +7,7 @@ import pytest
 
 from vedette.errors import StoreError
 from vedette.store import Store
-from vedette.store.intake import FileRecord, reading
+from vedette.store.intake import FileRecord, InputRecord, reading
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def test_a_batch_is_noted_with_its_place_its_files_and_its_counts(store: Store) 
     store.intake.commit(one.id, 1, position="p1", files=[file(500)], counts={"lines": 3})
     store.intake.commit(one.id, 2, position="p2", files=[file(900)], counts={"lines": 4, "torn": 1})
     record = store.intake.input(one.id)
+    assert record is not None
     assert (record.seq, record.position) == (2, "p2")
     assert [(f.offset, f.sensor) for f in store.intake.files("aa")] == [(900, "north")]
     (total,) = store.intake.totals()
@@ -62,15 +63,24 @@ def test_all_readers_of_one_place_are_shown_as_one(store: Store) -> None:
     assert (total.kind, total.counts) == ("file", {"lines": 7})
 
 
-def test_a_batch_of_an_input_that_is_not_there_is_an_error_with_a_hint(store: Store) -> None:
-    with pytest.raises(StoreError, match="no input 5"):
-        store.intake.input(5)
+def test_an_input_that_is_not_there_is_none(store: Store) -> None:
+    assert store.intake.input(5) is None
+
+
+def test_what_is_counted_apart_from_a_batch_moves_no_place(store: Store) -> None:
+    one = store.intake.open("file", "/x", "north")
+    store.intake.count(one.id, {"damaged": 1})
+    (total,) = store.intake.totals()
+    assert total.counts == {"damaged": 1}
+    assert store.intake.input(one.id) == one
 
 
 def test_others_look_things_up_while_the_owner_writes(store: Store, tmp_path: Path) -> None:
     one = store.intake.open("follow", "/x", "north")
     with reading(tmp_path / "vedette.db") as intake:
         store.intake.commit(one.id, 1, position="p", files=[], counts={"lines": 1})
-        assert intake.input(one.id).seq == 1
+        assert intake.input(one.id) == InputRecord(
+            id=one.id, kind="follow", place="/x", sensor="north", seq=1, position="p"
+        )
     with pytest.raises(StoreError, match="cannot read"), reading(tmp_path / "none.db"):
         pass
