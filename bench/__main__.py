@@ -17,8 +17,11 @@ from bench.machine import facts, load_average
 from bench.options import Options
 from vedette.testing.engine import find_engine
 
-NAMES = ("suricata_load", "packets", "memcap", "list_to_bundle", "delta", "misp_pull")
-_NO_ENGINE = frozenset({"list_to_bundle", "misp_pull"})
+NAMES = (
+    *("suricata_load", "packets", "memcap", "list_to_bundle", "delta", "misp_pull"),
+    *("ingest", "known", "hunt", "growth"),
+)
+_NO_ENGINE = frozenset({"list_to_bundle", "misp_pull", "ingest", "known", "hunt", "growth"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,181 +1,171 @@
-"""A pool in a process of its own: filled, or asked. ``asked.py fill|ask STATE ...``; prints JSON.
+"""A pool in a process of its own: filled, or asked. ``python -m bench.asked fill|ask STATE KEYS``.
 
-The engine takes one directory for each process, and memory is only told apart by process.
+The engine takes one directory for each process, and memory is only told apart by process. Prints
+JSON: of each question its milliseconds, how much was answered, and the memory so far.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
-import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import structlog
+import pyarrow as pa
 
+from bench import indicators
 from bench.eve import START_S
-from bench.eve_world import Numbers
-from bench.stores import MIX, NAMES, Keys, Rows, batches
-from vedette.config import Settings
-from vedette.model import IndicatorType, Key
+from bench.pools import open_pool, rss_mib, settle
+from bench.stores import Rows, batches
+from vedette.model import Key
 from vedette.pool import hunting, questions
 from vedette.pool.keeping import sizes
+from vedette.pool.known import Known
 from vedette.pool.records import Place
 from vedette.pool.store import Pool
 
-UNSEEN = 1 << 28
-"""Numbers of keys from here on are in no store."""
+Question = tuple[str, Callable[[], int]]
 
-_TYPES: Mapping[str, IndicatorType] = {
-    "dns.query": IndicatorType.DOMAIN,
-    "dns.response.rrname": IndicatorType.DOMAIN,
-    "dns.response.ip": IndicatorType.IP_DST,
-    "tls.sni": IndicatorType.HOSTNAME,
-    "tls.cert_fingerprint": IndicatorType.CERT_SHA1,
-    "http.host": IndicatorType.HOSTNAME,
-    "http.url": IndicatorType.URL,
-    "filemd5": IndicatorType.MD5,
-    "filesha256": IndicatorType.SHA256,
-    "ip.dst": IndicatorType.IP_DST,
-}
-_SEEN = 0.05
-"""Share of the indicators that the network has met."""
+_COMMITS = 30
+_BATCH_NEW, _BATCH_ROWS = 4_000, 30_000  # of 10,000 events
 
 
 def fill(state: Path, rows: Rows) -> dict[str, float]:
     """Commit batches, and wait until the engine has merged what it wants to merge."""
-    with Pool.open(Settings(home=str(state))) as pool:
+    with open_pool(state) as pool:
         spent = events = 0.0
-        for number, folded in enumerate(batches(rows)):
+        for number, folded in enumerate(batches(rows, indicators.made())):
             began = time.perf_counter()
             pool.commit(folded, sensor="bench", token=f"fill:{number}")
             spent += time.perf_counter() - began
             events += folded.counts["events"]
-        _settle(pool)
+        settle(pool)
         found: dict[str, float] = {"commit_s": spent, "events": events, "keys": pool.known}
         for size in sizes(pool.backend):
             found[f"{size.table}.rows"] = size.rows
             found[f"{size.table}.bytes"] = size.bytes
-    return found | {"rss_mib": _rss_mib()}
+    return found | {"rss_mib": rss_mib()}
 
 
-def _settle(pool: Pool) -> None:
-    """Wait until no merge runs any more."""
-    calm = 0
-    while calm < 10:
-        merging = pool.backend.query("SELECT count() AS n FROM system.merges")["n"][0].as_py()
-        calm = 0 if merging else calm + 1
-        time.sleep(0.2)
-
-
-def ask(state: Path, keys: int, *, indicators: int, repeat: int) -> dict[str, Any]:
-    """Ask everything, each question some times; milliseconds, and how much was answered."""
+def ask(given: argparse.Namespace) -> dict[str, Any]:
+    """Ask everything, each question some times."""
     began = time.perf_counter()
-    with Pool.open(Settings(home=str(state))) as pool:
+    with open_pool(given.state) as pool:
         opened_ms = (time.perf_counter() - began) * 1000
-        found: dict[str, Any] = {
-            "open": {"ms": [opened_ms], "answers": pool.known, "rss_mib": _rss_mib()}
-        }
-        for name, question in _questions(pool, keys, indicators):
+        found = {"open": {"ms": [opened_ms], "answers": pool.known, "rss_mib": rss_mib()}}
+        asked = chain(_hunts(pool, given.keys, given.indicators), _values(pool, given.keys))
+        if given.naive:
+            asked = chain(asked, _naive(pool, given.keys, given.indicators))
+        if given.commits:
+            asked = chain(asked, _commits(pool, given.keys))
+        for name, question in asked:
             times: list[float] = []
             answers = 0
-            for _ in range(repeat):
+            for _ in range(_COMMITS if name in {"commit", "new"} else given.repeat):
                 began = time.perf_counter()
                 answers = question()
                 times.append((time.perf_counter() - began) * 1000)
-            found[name] = {"ms": times, "answers": answers, "rss_mib": _rss_mib()}
+            found[name] = {"ms": times, "answers": answers, "rss_mib": rss_mib()}
     return found
 
 
-def _questions(pool: Pool, keys: int, indicators: int) -> Iterator[tuple[str, Callable[[], int]]]:
-    backend, made = pool.backend, Keys()
-    listed = _listed(made, keys, indicators)
-    exact = [Key(_exact(kind), value) for kind, value in listed]
-    below = _domains(made, keys, indicators)
-    networks = _networks(indicators // 100)
+def _hunts(pool: Pool, keys: int, count: int) -> Iterator[Question]:
+    def hunt(wanted: list[Key]) -> Callable[[], int]:
+        return lambda: sum(1 for _ in hunting.found(pool.backend, wanted))
+
+    mixed = indicators.mixed(keys, count)
+    yield "hunt exact", hunt(indicators.exact(keys, count))
+    yield "hunt subdomains", hunt(indicators.domains(keys, count))
+    yield "hunt mixed", hunt(mixed)
+    yield "hunt networks", hunt(indicators.networks(count // 100))
+    yield "hunt 1,000", hunt(mixed[:: max(1, len(mixed) // 1000)])
     since = datetime.fromtimestamp(START_S, UTC).date() + timedelta(days=30)
 
-    def hunt(wanted: list[Key]) -> Callable[[], int]:
-        return lambda: sum(1 for _ in hunting.found(backend, wanted))
+    def prevalent() -> int:
+        return sum(1 for one in hunting.prevalence(pool.backend, mixed, since=since) if one.hosts)
 
-    yield "hunt exact", hunt(exact)
-    yield "hunt subdomains", hunt(below)
-    yield "hunt mixed", hunt(listed)
-    yield "hunt networks", hunt(networks)
-    yield "hunt 1,000", hunt(listed[:: max(1, len(listed) // 1000)])
-    yield "prevalence", lambda: _prevalent(pool, listed, since)
-    for name, number in (("popular", 0), ("rare", keys * 3 // 4)):
-        places = _places(made, number)
-        yield f"one value, {name}", lambda places=places: len(questions.seen(backend, places))
-        yield f"who, {name}", lambda places=places: len(questions.who(backend, places))
-        yield f"days, {name}", lambda places=places: len(questions.days(backend, places))
+    yield "prevalence", prevalent
 
 
-def _prevalent(pool: Pool, wanted: list[Key], since: date) -> int:
-    return sum(1 for one in hunting.prevalence(pool.backend, wanted, since=since) if one.hosts)
+def _values(pool: Pool, keys: int) -> Iterator[Question]:
+    ways: Mapping[str, Callable[..., Any]] = {
+        "one value": questions.seen,
+        "who": questions.who,
+        "days": questions.days,
+    }
+    for met, number in (("popular", 0), ("rare", keys * 3 // 4)):
+        places = indicators.one_value(number)
+        for name, way in ways.items():
+            yield f"{name}, {met}", partial(_count, way, pool, places)
 
 
-def _numbers(keys: int, count: int) -> Numbers:
-    """Keys to look for: some were seen, most were not, in no order."""
-    rng = np.random.default_rng(7)
-    seen = min(int(count * _SEEN), keys // 2)
-    met = rng.choice(keys, seen, replace=False)
-    found: Numbers = rng.permutation(np.concatenate([met, UNSEEN + np.arange(count - seen)]))
-    return found
+def _count(way: Callable[..., Any], pool: Pool, places: Sequence[Place]) -> int:
+    return len(way(pool.backend, places))
 
 
-def _listed(made: Keys, keys: int, count: int) -> list[Key]:
-    """Indicators of all types, as a large MISP has them."""
-    numbers = _numbers(keys, count)
-    fields = np.array(sorted(MIX))[made.fields(numbers)].tolist()
-    values = made.values(numbers).to_pylist()
-    return [Key(_TYPES[field], value) for field, value in zip(fields, values, strict=True)]
+def _naive(pool: Pool, keys: int, count: int) -> Iterator[Question]:
+    """What one would write first: the same exact hunt in one statement, and without hosts."""
+    wanted = indicators.places(keys, count)
+    select = (
+        "SELECT count() AS n FROM (SELECT field, value, min(earliest), max(last_seen), sum(count)"
+        f" FROM {pool.backend.database}.sightings AS s"
+    )
+    ways = {
+        "naive: tuple IN": "WHERE (field, value) IN (SELECT field, value FROM {})",
+        "naive: semi join": "SEMI LEFT JOIN {} AS w USING (field, value)",
+    }
+    for name, way in ways.items():
+        sql = f"{select} {way} GROUP BY field, value)"
+        yield name, partial(_counted, pool, sql, wanted)
 
 
-def _exact(kind: IndicatorType) -> IndicatorType:
-    """The type that is compared as a whole: a host name instead of a domain."""
-    return IndicatorType.HOSTNAME if kind is IndicatorType.DOMAIN else kind
+def _commits(pool: Pool, keys: int) -> Iterator[Question]:
+    """Batches of 10,000 events each, committed; and only which of their values are new."""
+    rows = Rows(
+        keys=keys + _COMMITS * _BATCH_NEW,
+        observations=_COMMITS * _BATCH_ROWS,
+        batches=_COMMITS,
+        first=keys,
+    )
+    made = list(batches(rows, indicators.made()))
+    table = f"{pool.backend.database}.sightings"
+    known = Known(
+        pool.backend.query(f"SELECT xxHash64(concat(field, '\\0', value)) AS key FROM {table}")[
+            "key"
+        ].to_numpy()
+    )
+    detected, committed = iter(made), enumerate(made)
+
+    def detect() -> int:
+        found = next(detected).sightings["key"].to_numpy()
+        new = known.are_new(found)
+        known.add(found[new])
+        return int(np.count_nonzero(new))
+
+    def commit() -> int:
+        number, folded = next(committed)
+        return pool.commit(folded, sensor="bench", token=f"ask:{number}")
+
+    sql = (
+        "SELECT count() AS n FROM {0} WHERE (field, value) NOT IN (SELECT field, value"
+        f" FROM {table} WHERE (field, value) IN (SELECT field, value FROM {{0}}))"
+    )
+    yield "new", detect
+    wanted = made[0].sightings.select(["field", "value"])
+    yield "new by SQL", partial(_counted, pool, sql, wanted)
+    yield "commit", commit
 
 
-def _domains(made: Keys, keys: int, count: int) -> list[Key]:
-    """Domains, of which some have names below them in the store."""
-    numbers = _numbers(keys, count)
-    met = made.domains(numbers[numbers < UNSEEN]).to_pylist()
-    others = made.of(NAMES[0], numbers[numbers >= UNSEEN]).to_pylist()
-    return [Key(IndicatorType.DOMAIN, name) for name in dict.fromkeys([*met, *others])]
-
-
-def _networks(count: int) -> list[Key]:
-    """Networks of many sizes, most of them of addresses that nobody met."""
-    rng = np.random.default_rng(8)
-    found = {}
-    for first, second, prefix in zip(
-        rng.integers(32, 220, count).tolist(),
-        rng.integers(0, 65_536, count).tolist(),
-        rng.choice([16, 20, 22, 24, 24, 24, 28], count).tolist(),
-        strict=True,
-    ):
-        bits = (first << 24 | second << 8) & (0xFFFF_FFFF << (32 - prefix))
-        octets = ".".join(str(bits >> shift & 255) for shift in (24, 16, 8, 0))
-        found[f"{octets}/{prefix}"] = None
-    return [Key(IndicatorType.IP_DST, network) for network in found]
-
-
-def _places(made: Keys, number: int) -> list[Place]:
-    """Where one value may have been seen: what `sighting show` asks."""
-    one = np.array([number - number % 100])  # the first of a hundred is a name that was looked up
-    value = str(made.values(one)[0])
-    return [Place(field, value) for field in NAMES]
-
-
-def _rss_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _counted(pool: Pool, sql: str, wanted: pa.Table) -> int:
+    with pool.backend.scratch(wanted) as scratch:
+        return int(pool.backend.query(sql.format(scratch))["n"][0].as_py())
 
 
 def main() -> int:
@@ -187,15 +177,14 @@ def main() -> int:
     parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--indicators", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--naive", action="store_true")
+    parser.add_argument("--commits", action="store_true")
     given = parser.parse_args()
-    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
-    structlog.configure(wrapper_class=quiet)
     if given.what == "fill":
         rows = Rows(keys=given.keys, observations=given.observations, batches=given.batches)
-        found: Mapping[str, Any] = fill(given.state, rows)
+        json.dump(fill(given.state, rows), sys.stdout)
     else:
-        found = ask(given.state, given.keys, indicators=given.indicators, repeat=given.repeat)
-    json.dump(found, sys.stdout)
+        json.dump(ask(given), sys.stdout)
     return 0
 
 

@@ -63,6 +63,8 @@ class Rows:
     head: int = 50_000
     """Keys that are met in every batch, again and again."""
     seed: int = 1
+    first: int = 0
+    """Number of the first key that is new in them; those before it may be met again."""
 
 
 class Keys:
@@ -114,10 +116,11 @@ def batches(rows: Rows, keys: Keys | None = None) -> Iterator[Folded]:
     keys = keys or Keys()
     rng = np.random.default_rng(rows.seed)
     clients = pa.array(sorted(f"10.0.{n // 250}.{n % 250 + 1}" for n in range(rows.hosts)))
-    fresh, per_batch = rows.keys // rows.batches, rows.observations // rows.batches
+    fresh = (rows.keys - rows.first) // rows.batches
+    per_batch = rows.observations // rows.batches
     for batch in range(rows.batches):
         day = batch * rows.days // rows.batches
-        first = batch * fresh
+        first = rows.first + batch * fresh
         numbers = np.arange(first, first + fresh)
         head = min(rows.head, first)
         table = _sorted_keys(keys, np.concatenate([np.arange(head), numbers]))
@@ -233,7 +236,7 @@ def _addresses(numbers: Numbers) -> pa.Array:
 def _digests(numbers: Numbers, digits: int) -> pa.Array:
     """Digests: as random as real ones, the same for the same number."""
     count, words = len(numbers), digits // 16 + 1
-    mixed = numbers.astype(np.uint64)[:, None] * np.uint64(words) + np.arange(
+    mixed: Numbers = numbers.astype(np.uint64)[:, None] * np.uint64(words) + np.arange(
         words, dtype=np.uint64
     )
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

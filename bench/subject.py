@@ -23,9 +23,9 @@ class Vedette:
         """What Vedette reads."""
         return load(self.config)
 
-    def run(self, *arguments: str) -> Cost:
-        """Run one command as a process of its own."""
-        return run([*self._command, *arguments])
+    def run(self, *arguments: str, tree: bool = False) -> Cost:
+        """Run one command as a process of its own, with those that it starts if ``tree``."""
+        return run([*self._command, *arguments], tree=tree)
 
     def profile(self, *arguments: str) -> str:
         """The ten functions in which one command spends most of its time."""
