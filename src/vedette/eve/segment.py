@@ -66,8 +66,12 @@ class Segment:
         self.path = path
         self._file = path.open("rb", buffering=0)
         self._unpacked: BufferedReader | None = None
-        if os.pread(self._file.fileno(), 4, 0).startswith(_COMPRESSED):
-            self._unpacked = open_decompressed(path, max_bytes=sys.maxsize)
+        try:
+            if os.pread(self._file.fileno(), 4, 0).startswith(_COMPRESSED):
+                self._unpacked = open_decompressed(path, max_bytes=sys.maxsize)
+        except BaseException:
+            self._file.close()
+            raise
         self._max_line = max_line
         self._head = b""
         self._tail = b""
