@@ -17,7 +17,9 @@ from vedette.pipeline.memory import Memory
 from vedette.pipeline.service import socket_path
 
 _NEEDED = ("pyarrow", "numpy", "xxhash")
-_WAIT_S = 10.0
+WAIT_S = 10.0
+"""How long an owner of the store may take to answer, or to leave."""
+
 _RETRY_S = 0.2
 
 
@@ -27,20 +29,22 @@ def lock_path(settings: Settings) -> Path:
 
 
 @contextmanager
-def open_pool(hub: Hub, purpose: str = "a command", *, wait_s: float = _WAIT_S) -> Iterator[Memory]:
+def open_pool(
+    hub: Hub, purpose: str = "a command", *, wait_s: float | None = None
+) -> Iterator[Memory]:
     """Give the memory to ask: the daemon's if one runs, else this process opens the store.
 
     Args:
         hub: The open state directory.
         purpose: What we do, for others who find the store open.
-        wait_s: How long to wait for an owner that does not answer yet, or is about to leave.
+        wait_s: How long to wait for an owner that does not answer; None: ten seconds.
 
     Raises:
         BusyError: Another process has the store open and does not answer.
         PoolError: The extra is missing, or the store cannot be opened.
     """
     with ExitStack() as stack:
-        deadline = time.monotonic() + wait_s
+        deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
         memory = None
         while memory is None:
             memory = _ask(stack, hub.settings) or _own(stack, hub, purpose, deadline)
