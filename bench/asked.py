@@ -33,7 +33,6 @@ from vedette.pool.store import Pool
 
 Question = tuple[str, Callable[[], int]]
 
-_COMMITS = 30
 _BATCH_NEW, _BATCH_ROWS = 4_000, 30_000  # of 10,000 events
 
 
@@ -64,11 +63,11 @@ def ask(given: argparse.Namespace) -> dict[str, Any]:
         if given.naive:
             asked = chain(asked, _naive(pool, given.keys, given.indicators))
         if given.commits:
-            asked = chain(asked, _commits(pool, given.keys))
+            asked = chain(asked, _commits(pool, given.keys, given.commits))
         for name, question in asked:
             times: list[float] = []
             answers = 0
-            for _ in range(_COMMITS if name in {"commit", "new"} else given.repeat):
+            for _ in range(given.commits if name in {"commit", "new"} else given.repeat):
                 began = time.perf_counter()
                 answers = question()
                 times.append((time.perf_counter() - began) * 1000)
@@ -126,12 +125,12 @@ def _naive(pool: Pool, keys: int, count: int) -> Iterator[Question]:
         yield name, partial(_counted, pool, sql, wanted)
 
 
-def _commits(pool: Pool, keys: int) -> Iterator[Question]:
+def _commits(pool: Pool, keys: int, count: int) -> Iterator[Question]:
     """Batches of 10,000 events each, committed; and only which of their values are new."""
     rows = Rows(
-        keys=keys + _COMMITS * _BATCH_NEW,
-        observations=_COMMITS * _BATCH_ROWS,
-        batches=_COMMITS,
+        keys=keys + count * _BATCH_NEW,
+        observations=count * _BATCH_ROWS,
+        batches=count,
         first=keys,
     )
     made = list(batches(rows, indicators.made()))
@@ -178,7 +177,7 @@ def main() -> int:
     parser.add_argument("--indicators", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--naive", action="store_true")
-    parser.add_argument("--commits", action="store_true")
+    parser.add_argument("--commits", type=int, default=0, metavar="N")
     given = parser.parse_args()
     if given.what == "fill":
         rows = Rows(keys=given.keys, observations=given.observations, batches=given.batches)

@@ -35,7 +35,8 @@ def tables(options: Options) -> list[Table]:
         batches = max(4, size // 500_000)
         arguments = ("--observations", 3 * size, "--batches", batches)
         filled.append(measured("asked", "fill", state, size, *arguments))
-        asking = ("--indicators", indicators, "--repeat", options.size(3, 1), "--commits")
+        asking = ("--indicators", indicators, "--repeat", options.size(3, 1))
+        asking += ("--commits", options.size(30, 3))
         asked.append(measured("asked", "ask", state, size, *asking))
         rmtree(state)
     rows = [*_bytes(filled), *_times(asked, indicators)]
