@@ -22,6 +22,7 @@ NAMELESS = "local"
 _USED = ("lines", "events", "ignored", "empty")
 _ENDLESS = ("unix:", "unixgram:", "redis:", "rediss:")
 _FILES_SHOWN = 10
+_OUTCOMES = {"known": "read before", "left": "left to another", "failed": "not read"}
 
 
 def default_sensor(opened: Hub, places: Sequence[str]) -> str:
@@ -94,17 +95,20 @@ def show_ingested(out: Output, done: Ingested, sensor: str) -> None:
         out.bad(f"{sensor}: {done.error}")
         out.say(f"       {done.hint}")
         out.say(f"       in the memory by then: {read}")
+    elif not counts.get("lines") and done.files:
+        out.good(f"{sensor}: nothing that had not been read before")
     else:
         out.good(f"{sensor}: {read} of {size(progress.bytes)} in {took}")
     if progress.new:
-        out.say(f"       {progress.new:,} values that nobody had seen before")
+        noun = "value" if progress.new == 1 else "values"
+        out.say(f"       {progress.new:,} {noun} that nobody had seen before")
     for line in _unused(counts):
         out.say(f"       {line}")
     for one in done.files[:_FILES_SHOWN]:
         skipped = ", ".join(f"{name} {n:,}" for name, n in one.skipped.items())
         said = "; ".join(text for text in (one.note, skipped) if text)
         mark = out.bad if one.outcome == "failed" else out.warn
-        mark(f"{one.path}: {one.outcome}{f' ({said})' if said else ''}")
+        mark(f"{one.path}: {_OUTCOMES.get(one.outcome, one.outcome)}{f' ({said})' if said else ''}")
     if len(done.files) > _FILES_SHOWN:
         out.say(f"       and {len(done.files) - _FILES_SHOWN:,} more files (--json has all)")
 

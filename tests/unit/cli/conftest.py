@@ -62,6 +62,12 @@ def past() -> Iterator[Path]:
 
 
 @pytest.fixture
+def edge_eve() -> str:
+    """What the first of the two sensors wrote."""
+    return "".join(EDGE)
+
+
+@pytest.fixture
 def ask(cli: Cli, past: Path) -> Cli:
     """Run ``vedette`` where that memory is."""
 

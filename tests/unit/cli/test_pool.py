@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -149,11 +151,20 @@ def test_an_ingest_says_what_it_brought_and_what_it_left_out(
         "       9,000 events of types of which nothing is remembered",
         "       998 events without a value to remember",
         "       not used: malformed 2",
-        "   ! old.json.gz: known (as eve.json, 1,234 bytes)",
+        "   ! old.json.gz: read before (as eve.json, 1,234 bytes)",
         "   ! new.json: read (torn 1)",
-        "FAIL shut.json: failed (Permission denied)",
+        "FAIL shut.json: not read (Permission denied)",
     ]
     assert describe(PROGRESS) == "reading 25 % of 4 files at 10,000 events/s"
+
+
+def test_an_ingest_of_what_is_known_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    files = (FileOutcome(path="eve.json.1", outcome="known"),)
+    show_ingested(Output(as_json=False), Ingested(progress=Progress(), files=files), "edge")
+    assert capsys.readouterr().out.splitlines() == [
+        "  ok edge: nothing that had not been read before",
+        "   ! eve.json.1: read before",
+    ]
 
 
 def test_an_ingest_that_failed_says_what_is_in_by_then(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,3 +174,34 @@ def test_an_ingest_that_failed_says_what_is_in_by_then(capsys: pytest.CaptureFix
     assert "FAIL edge: the disk is full" in printed
     assert "Make room." in printed
     assert "in the memory by then: 30,000 lines" in printed
+
+
+def test_what_is_ingested_can_be_asked_and_is_not_counted_twice(
+    short_path: Path, edge_eve: str
+) -> None:
+    (short_path / "vedette.toml").write_text("")
+    eve = short_path / "eve.json"
+    eve.write_text(edge_eve + '{"event_type"\n')
+
+    def run(*arguments: str) -> Any:
+        command = [sys.executable, "-m", "vedette", *arguments, "--json"]
+        done = subprocess.run(command, cwd=short_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    first = run("pool", "ingest", str(eve), "--sensor", "edge")
+    assert first["ingested"]["progress"]["committed"] == {
+        "lines": 6,
+        "events": 5,
+        "malformed": 1,
+    }
+    eve.rename(short_path / "eve.json.1")
+    again = run("pool", "ingest", str(short_path), "--sensor", "other")
+    assert [one["outcome"] for one in again["ingested"]["files"]] == ["known"]
+    card = run("sighting", "show", "evil.example")
+    assert {one["field"]: one["count"] for one in card["sightings"]} == {
+        "dns.query": 1,
+        "tls.sni": 1,
+        "http.host": 1,
+    }
+    assert {one["sensor"] for one in card["sightings"]} == {"edge"}
