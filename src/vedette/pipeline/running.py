@@ -1,4 +1,4 @@
-"""All of it, forever: pull on intervals, build, push, prove again, read hits.
+"""All of it, forever: pull on intervals, build, push, prove again, read hits, remember.
 
 One thread works (pull, build, push), one proves, and one reads each sensor's eve.json; a slow
 source therefore never delays a hit or the news that a sensor lost its generation.
@@ -27,6 +27,7 @@ from vedette.pipeline.delivering import (
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.pulling import pull
+from vedette.pipeline.remembering import Remembering, why_not
 from vedette.pipeline.watching import read_hits, watch
 from vedette.ruleset.engine import Target
 from vedette.sensor.settings import Sensor
@@ -62,6 +63,7 @@ class Runner:
         with (
             Hub(self._settings) as hub,
             exclusive(hub.lock_file("run"), "vedette run"),
+            Remembering(self._settings, self._stop),
         ):
             log.info(
                 "run.started", state=str(self._settings.state_dir), prove_every_s=self._rhythm_s
@@ -165,11 +167,15 @@ class Runner:
 def run_once(settings: Settings) -> bool:
     """Pull, build, push, prove and read hits once, for a timer of the operator's own.
 
+    EVE is not read into the memory: ``vedette pool ingest`` does that, once for each file.
+
     Returns:
         Whether everything succeeded; what did not is logged.
     """
     with Hub(settings) as hub, exclusive(hub.lock_file("run"), "vedette run --once"):
         good = True
+        if not why_not(settings):
+            log.info("memory.off", reason="--once: add vedette pool ingest to the timer")
         for record in hub.store.sources():
             good &= _attempt("pull", pull, hub, record.name)
         good &= _attempt("build", build, hub)

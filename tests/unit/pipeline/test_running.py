@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vedette.config import load
+import msgspec
+
+from vedette.config import PoolSettings, load
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.running import Runner
 from vedette.testing.command import Cli
@@ -67,7 +69,11 @@ def test_an_engine_that_was_upgraded_gets_the_rules_of_its_new_profile(
 @contextmanager
 def running(home: Path) -> Iterator[threading.Thread]:
     stop = threading.Event()
-    runner = threading.Thread(target=Runner(load(home / "vedette.toml"), stop).run)
+    # The memory wants a process of its own: see test_remembering.
+    settings = msgspec.structs.replace(
+        load(home / "vedette.toml"), pool=PoolSettings(enabled=False)
+    )
+    runner = threading.Thread(target=Runner(settings, stop).run)
     runner.start()
     try:
         yield runner
