@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from vedette.testing.command import Cli, Outcome
-from vedette.testing.pool_owner import event, owned
+
+OWNER = Path(__file__).with_name("pool_owner.py")
 
 AGENT = "=cmd|' /C calc'!A0"
+
+
+@contextmanager
+def owned(config: Path, sensors: Mapping[str, Path]) -> Iterator[subprocess.Popen[str]]:
+    """Run such a process until the end of the block.
+
+    Args:
+        config: A vedette.toml; its state is made if need be.
+        sensors: EVE to take in by the name of who wrote it.
+
+    Raises:
+        RuntimeError: It did not get ready; its standard error says why.
+    """
+    files = [f"{name}={path}" for name, path in sensors.items()]
+    command = [sys.executable, str(OWNER), str(config), *files]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            if process.stdout is None or process.stdout.readline() != "ready\n":
+                raise RuntimeError("the owner of the pool did not get ready")
+            yield process
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait(30)
+
+
+def event(kind: str, at: str, client: str, server: str, **members: object) -> str:
+    """Return one EVE event as a line; ``at`` is a time in UTC without zone."""
+    port = {"dns": 53, "tls": 443, "http": 80}.get(kind, 9)
+    head = {
+        "timestamp": f"{at}+0000",
+        "flow_id": 1_000_001,
+        "event_type": kind,
+        "src_ip": client,
+        "src_port": 40_000,
+        "dest_ip": server,
+        "dest_port": port,
+        "proto": "UDP" if kind == "dns" else "TCP",
+    }
+    return json.dumps({**head, **members}) + "\n"
 
 
 def query(at: str, client: str, server: str, name: str) -> str:
