@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from vedette.model import Key
 from vedette.pool.backend import Backend
-from vedette.pool.joins import ASSET, branches, scratch_rows
+from vedette.pool.joins import ASSET, Asked, branches, gathered, scratch_rows
 from vedette.pool.records import Found, Prevalence
 
 KEYS_AT_ONCE = 1_000_000
@@ -29,12 +29,11 @@ def found(backend: Backend, keys: Iterable[Key]) -> Iterator[Found]:
         PoolError: The engine failed.
     """
     left = iter(keys)
-    while chunk := list(islice(left, KEYS_AT_ONCE)):
-        yield from _found(backend, chunk)
+    while (gotten := gathered(left, KEYS_AT_ONCE))[0].num_rows:
+        yield from _found(backend, *gotten)
 
 
-def _found(backend: Backend, keys: list[Key]) -> Iterator[Found]:
-    rows, asked = scratch_rows(keys)
+def _found(backend: Backend, rows: pa.Table, asked: Asked) -> Iterator[Found]:
     source = f"{backend.database}.sightings WHERE 1"
     with backend.scratch(rows) as scratch:
         parts = branches(source, "field, value, earliest, last_seen, count", scratch, asked)

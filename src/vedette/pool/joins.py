@@ -9,7 +9,9 @@ nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -22,6 +24,12 @@ _SERVER_FIELDS = tuple(field.name for field in FIELDS if field.asset is Asset.SE
 ASSET = f"if(field IN ({', '.join(map(repr, _SERVER_FIELDS))}), server, client)"
 """Our end, from columns ``field``, ``client`` and ``server``."""
 
+_NETWORKS = frozenset(
+    kind for field in FIELDS for kind, match in field.hunted if match is Match.NETWORK
+)
+_NEEDLES_MAX = 255
+"""Names that the engine's search for several substrings takes; more are not worth it."""
+
 _PARENTS = (
     "arrayMap(i -> arrayStringConcat(arraySlice(splitByChar('.', value), i), '.'),"
     " range(1, length(splitByChar('.', value))))"
@@ -29,40 +37,39 @@ _PARENTS = (
 """A name and all names above it that have at least two labels."""
 
 
+_PIECE = 50_000
+
+
 class Asked(NamedTuple):
     """What the branches must know about the indicators."""
 
-    types: frozenset[IndicatorType]
+    types: Mapping[IndicatorType, int]
+    """How many there are of each type."""
     prefixes_v4: tuple[int, ...]
     prefixes_v6: tuple[int, ...]
 
 
 def scratch_rows(keys: Sequence[Key]) -> tuple[pa.Table, Asked]:
     """Return indicators as the rows of a scratch table."""
-    bases: list[str] = []
-    prefixes: list[int] = []
+    bases, prefixes = [""] * len(keys), [0] * len(keys)
     lengths: Mapping[bool, set[int]] = {False: set(), True: set()}
-    for _, value in keys:
-        base, slash, prefix = value.partition("/") if value.count("/") == 1 else (value, "", "")
-        if slash and prefix.isdigit() and base[:1] not in ("", "/") and not base[-1:].isspace():
-            bases.append(base)
-            prefixes.append(min(int(prefix), 255))
-            lengths[":" in base].add(int(prefix))
-        else:
-            bases.append("")
-            prefixes.append(0)
+    for number, (kind, value) in enumerate(keys):
+        if kind in _NETWORKS and "/" in value:
+            base, _, prefix = value.partition("/")
+            if prefix.isdecimal() and int(prefix) <= 128:  # noqa: PLR2004 - bits
+                bases[number], prefixes[number] = base, int(prefix)
+                lengths[":" in base].add(int(prefix))
     table = pa.table(
         {
-            "type": pa.array([kind.value for kind, _ in keys]),
-            "value": pa.array([value for _, value in keys]),
-            "base": pa.array(bases),
-            "prefix": pa.array(prefixes, type=pa.uint8()),
+            "type": pa.array([kind.value for kind, _ in keys], pa.string()),
+            "value": pa.array([value for _, value in keys], pa.string()),
+            "base": pa.array(bases, pa.string()),
+            "prefix": pa.array(prefixes, pa.uint8()),
         }
     )
-    kinds = frozenset(kind for kind, _ in keys)
+    kinds = Counter(kind for kind, _ in keys)
     v4 = tuple(sorted(n for n in lengths[False] if n <= 32))  # noqa: PLR2004 - bits
-    v6 = tuple(sorted(n for n in lengths[True] if n <= 128))  # noqa: PLR2004 - bits
-    return table, Asked(kinds, v4, v6)
+    return table, Asked(kinds, v4, tuple(sorted(lengths[True])))
 
 
 def branches(source: str, columns: str, scratch: str, asked: Asked) -> Iterator[str]:
@@ -82,7 +89,7 @@ def branches(source: str, columns: str, scratch: str, asked: Asked) -> Iterator[
             case Match.EXACT:
                 yield made.exact()
             case Match.SUBDOMAIN:
-                yield made.subdomain()
+                yield made.subdomain(is_few=asked.types[kind] <= _NEEDLES_MAX)
             case Match.PATH:
                 yield made.path()
             case Match.NETWORK:
@@ -122,10 +129,15 @@ class _Branch(NamedTuple):
             f" AND value GLOBAL IN ({self._listed})"
         )
 
-    def subdomain(self) -> str:
+    def subdomain(self, *, is_few: bool) -> str:
+        """Look up each name and all above it; of few, first choose the names that have one in."""
+        chosen = self.where
+        if is_few:
+            needles = f"(SELECT groupArray(value) FROM ({self._listed}))"
+            chosen += f" AND multiSearchAny(value, {needles})"
         return (
             f"{self._select('parent')}, {self.columns} FROM (SELECT *, arrayJoin({_PARENTS})"
-            f" AS parent FROM {self.source} AND {self.where})"
+            f" AS parent FROM {self.source} AND {chosen})"
             f" WHERE parent GLOBAL IN ({self._listed})"
         )
 
@@ -141,7 +153,7 @@ class _Branch(NamedTuple):
         cut = f"tupleElement({family}CIDRToRange(to{family}OrDefault(value), p), 1)"
         lengths = f"[{', '.join(f'toUInt8({n})' for n in prefixes)}]"
         networks = (
-            f"SELECT to{family}OrDefault(base) AS net, prefix, value AS network"
+            f"SELECT DISTINCT to{family}OrDefault(base) AS net, prefix, value AS network"
             f" FROM {self.scratch} WHERE type = '{self.kind}' AND is{family}String(base)"
         )
         return (
