@@ -30,6 +30,8 @@ class Cost(NamedTuple):
     threads: Mapping[str, float] = {}
     """CPU seconds by thread name, where it was asked for."""
     output: str = ""
+    own_mib: float = 0
+    """Of a tree: peak memory without the files that it maps, such as programs and libraries."""
 
 
 def run(
@@ -62,7 +64,14 @@ def run(
     if cost["code"] != 0:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise BenchError(f"{' '.join(command)[:300]} exited with {cost['code']}:\n{tail}")
-    return Cost(cost["cpu_s"], cost["wall_s"], cost["rss_mib"], cost["threads"], done.stdout)
+    return Cost(
+        cost["cpu_s"],
+        cost["wall_s"],
+        cost["rss_mib"],
+        cost["threads"],
+        done.stdout,
+        cost["own_mib"],
+    )
 
 
 def alternate(variants: Mapping[str, Callable[[], T]], repeat: int) -> dict[str, list[T]]:

@@ -34,7 +34,16 @@ _PEERS: Mapping[str, str] = {
     "fold_native": "Vedette's native fold alone, all fields",
 }
 _OURS = "**vedette pool ingest**"
-_COLUMNS = ("what", "events/s", "wall s", "CPU s", "us CPU an event", "peak RSS MiB", "to Vedette")
+_COLUMNS = (
+    "what",
+    "events/s",
+    "wall s",
+    "CPU s",
+    "us CPU an event",
+    "peak RSS MiB",
+    "of it own",
+    "to Vedette",
+)
 _STAGES = ("read", "parse and fold", "take: sort, tables", "spool", "insert", "merge")
 
 
@@ -85,6 +94,7 @@ def _row(title: str, runs: Sequence[Cost], events: int, ours: float) -> Sequence
         spread(cpu),
         f"{middle(cpu) / events * 1e6:.2f}",
         f"{max(cost.rss_mib for cost in runs):.0f}",
+        f"{max(cost.own_mib for cost in runs):.0f}",
         f"{ours / middle(wall):.2f}x",
     )
 

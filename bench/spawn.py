@@ -27,14 +27,16 @@ def main() -> int:
     started = time.monotonic()
     child = os.posix_spawn(command[0], command, os.environ)
     threads: Threads = {}
-    tree_kib = 0
+    tree_kib = own_kib = 0
     options = os.WNOHANG if follow in {"threads", "tree"} else 0
     pid, status, usage = os.wait4(child, options)
     while not pid:
         processes = [child, *_below(child)] if follow == "tree" else [child]
         for process in processes:
             _look(process, threads)
-        tree_kib = max(tree_kib, sum(map(_resident_kib, processes)))
+        sizes = [_resident_kib(process) for process in processes]
+        tree_kib = max(tree_kib, sum(size for size, _ in sizes))
+        own_kib = max(own_kib, sum(size - mapped for size, mapped in sizes))
         time.sleep(_POLL_S)
         pid, status, usage = os.wait4(child, options)
     spent: dict[str, int] = {}
@@ -45,6 +47,7 @@ def main() -> int:
         "wall_s": time.monotonic() - started,
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "rss_mib": max(usage.ru_maxrss, tree_kib) / 1024,
+        "own_mib": own_kib / 1024,
         "threads": {name: ns / 1e9 for name, ns in spent.items()},
     }
     Path(result).write_text(json.dumps(cost))
@@ -60,12 +63,13 @@ def _below(parent: int) -> list[int]:
     return found + [one for child in found for one in _below(child)]
 
 
-def _resident_kib(process: int) -> int:
-    """Return what a process has in memory now; what several share counts in each of them."""
+def _resident_kib(process: int) -> tuple[int, int]:
+    """Return what a process has in memory now, and how much of that are files and shared memory."""
     with suppress(OSError, IndexError):
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") // 1024
-    return 0
+        _, resident, mapped, *_ = map(int, Path(f"/proc/{process}/statm").read_text().split())
+        page = os.sysconf("SC_PAGE_SIZE") // 1024
+        return resident * page, mapped * page
+    return 0, 0
 
 
 def _look(process: int, threads: Threads) -> None:
