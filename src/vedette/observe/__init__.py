@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from vedette.observe.folded import Fold, Folded, Hour
-from vedette.observe.folding import PythonFold
+if TYPE_CHECKING:
+    from vedette.observe.folded import Fold, Folded, Hour
+    from vedette.observe.folding import PythonFold
 
 __all__ = ["Fold", "Folded", "Hour", "PythonFold", "new_fold"]
+
+_HOMES = {
+    "Fold": "vedette.observe.folded",
+    "Folded": "vedette.observe.folded",
+    "Hour": "vedette.observe.folded",
+    "PythonFold": "vedette.observe.folding",
+}
+"""Where what needs Arrow is: imported on demand, so that the rest needs no extra."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def new_fold(
@@ -32,4 +47,4 @@ def new_fold(
                 raise
         else:
             return cast("Fold", made)
-    return PythonFold(skip, home)
+    return cast("Fold", import_module("vedette.observe.folding").PythonFold(skip, home))
