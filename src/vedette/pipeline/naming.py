@@ -10,6 +10,7 @@ from vedette.errors import UnusableValueError, UsageError
 from vedette.fields import FIELDS, Field, Match, Spelling, places
 from vedette.model import IndicatorType, Key
 from vedette.normalize import ancestors, normalize, refang, split_url
+from vedette.observe.spelling import observed
 from vedette.pool.records import Place
 
 _NAMES = (IndicatorType.DOMAIN, IndicatorType.HOSTNAME)
@@ -96,8 +97,6 @@ def _keys(text: str) -> Iterator[Key]:
 
 def _as_observed(field: Field, text: str) -> Iterator[str]:
     """Yield how the text would be kept: as it is, and as it was before somebody defanged it."""
-    from vedette.observe.spelling import observed  # noqa: PLC0415 - brings Arrow, of the extra
-
     plausible = _PLAUSIBLE.get(field.spelling)
     for meant in dict.fromkeys((text.strip(), refang(text))):
         if (plausible is None or plausible(meant)) and (value := observed(field.spelling, meant)):

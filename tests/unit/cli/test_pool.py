@@ -205,3 +205,20 @@ def test_what_is_ingested_can_be_asked_and_is_not_counted_twice(
         "http.host": 1,
     }
     assert {one["sensor"] for one in card["sightings"]} == {"edge"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--help"], 0), (["hit", "list"], 0), (["pool", "status"], 10)]
+)
+def test_without_the_extra_everything_else_works(
+    short_path: Path, arguments: list[str], code: int
+) -> None:
+    (short_path / "vedette.toml").write_text("")
+    without = (
+        "import sys; sys.modules.update(dict.fromkeys(('pyarrow', 'numpy', 'xxhash', 'chdb')))"
+    )
+    start = "from vedette.cli import main; main()"
+    command = [sys.executable, "-c", f"{without}; {start}", *arguments]
+    done = subprocess.run(command, cwd=short_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert ('pip install "vedette[hub]"' in done.stderr) == (code == 10)
