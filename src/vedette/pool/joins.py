@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -35,6 +36,9 @@ _PARENTS = (
     " range(1, length(splitByChar('.', value))))"
 )
 """A name and all names above it that have at least two labels."""
+
+
+_PIECE = 50_000
 
 
 _PIECE = 50_000
@@ -70,6 +74,28 @@ def scratch_rows(keys: Sequence[Key]) -> tuple[pa.Table, Asked]:
     kinds = Counter(kind for kind, _ in keys)
     v4 = tuple(sorted(n for n in lengths[False] if n <= 32))  # noqa: PLR2004 - bits
     return table, Asked(kinds, v4, tuple(sorted(lengths[True])))
+
+
+def gathered(keys: Iterator[Key], most: int) -> tuple[pa.Table, Asked]:
+    """Return the next indicators as the rows of a scratch table, at most so many.
+
+    Piece by piece: a million of them as Python objects take four times as much as their rows.
+    """
+    tables: list[pa.Table] = []
+    parts: list[Asked] = []
+    left = most
+    while left and (piece := list(islice(keys, min(left, _PIECE)))):
+        table, asked = scratch_rows(piece)
+        tables.append(table)
+        parts.append(asked)
+        left -= len(piece)
+    if not tables:
+        return scratch_rows([])
+    return pa.concat_tables(tables), Asked(
+        frozenset().union(*(part.types for part in parts)),
+        tuple(sorted({n for part in parts for n in part.prefixes_v4})),
+        tuple(sorted({n for part in parts for n in part.prefixes_v6})),
+    )
 
 
 def branches(source: str, columns: str, scratch: str, asked: Asked) -> Iterator[str]:
