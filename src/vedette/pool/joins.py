@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -92,7 +91,7 @@ def gathered(keys: Iterator[Key], most: int) -> tuple[pa.Table, Asked]:
     if not tables:
         return scratch_rows([])
     return pa.concat_tables(tables), Asked(
-        frozenset().union(*(part.types for part in parts)),
+        sum((Counter(part.types) for part in parts), Counter()),
         tuple(sorted({n for part in parts for n in part.prefixes_v4})),
         tuple(sorted({n for part in parts for n in part.prefixes_v6})),
     )
