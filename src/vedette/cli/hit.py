@@ -9,7 +9,7 @@ import click
 from vedette.cli.common import error_document, hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.config import parse_duration
-from vedette.errors import VedetteError
+from vedette.errors import UsageError, VedetteError
 from vedette.pipeline.delivering import sensors
 from vedette.pipeline.watching import Reading, read_hits
 from vedette.store import HitRecord
@@ -26,14 +26,25 @@ def hit() -> None:
 @click.option("--since", default="", metavar="AGE", help="Only last seen within 90s, 6h, 7d...")
 @click.option("--sensor", default="", help="Only of this sensor.")
 @click.option("--limit", default=100, show_default=True, help="At most so many.")
+@click.option("--retro", is_flag=True, help="Only those that a hunt found in the past.")
+@click.option("--live", is_flag=True, help="Only those that were met as they happened.")
 @with_output
-def list_command(out: Output, since: str, sensor: str, limit: int) -> None:
+def list_command(
+    out: Output, since: str, sensor: str, limit: int, *, retro: bool, live: bool
+) -> None:
     """List grouped hits with their context, the last seen first."""
     cut = datetime.now(UTC) - timedelta(seconds=parse_duration(since)) if since else None
+    if retro and live:
+        raise UsageError(
+            "--retro and --live exclude each other", hint="Without them, all hits are listed."
+        )
+    origins = ("retro",) if retro else ("live", "eve") if live else ()
     with hub() as opened:
-        records = opened.store.fleet.hits(since=cut, sensor=sensor, limit=limit)
+        records = opened.store.fleet.hits(since=cut, sensor=sensor, origins=origins, limit=limit)
     show_hits(out, records)
-    if not records:
+    if not records and retro:
+        out.say("No retro hits. `vedette run` hunts what is new; `vedette hunt new` does it now.")
+    elif not records:
         out.say("No hits. `vedette run` reads them all the time; `vedette hit read` does it now.")
     out.result(records)
 
@@ -50,6 +61,8 @@ def show_hits(out: Output, records: list[HitRecord]) -> None:
             f"  {record.type} in {record.buffer}, by {record.client} to {record.server},"
             f" on sensor {record.sensor}, {times}{since}"
         )
+        if record.origin == "retro":
+            _show_past(out, record)
         for context in record.contexts[:_CONTEXTS_SHOWN]:
             event = f"  event {context['event']}" if context["event"] else ""
             out.say(f"  {context['source']}: {context['info'] or '-'}{event}")
@@ -61,6 +74,16 @@ def show_hits(out: Output, records: list[HitRecord]) -> None:
             out.say(f"  and {len(record.contexts) - _CONTEXTS_SHOWN} more sources or events")
         if not record.contexts:
             out.say("  no source lists it any more")
+
+
+def _show_past(out: Output, record: HitRecord) -> None:
+    """Say what is special about a hit that a hunt found."""
+    if record.hosts:
+        seen = f"seen by {record.hosts:,} hosts" if record.hosts > 1 else "seen by this host alone"
+    else:
+        seen = "by whom else is no longer known"
+    out.say(f"  found by a hunt; {seen}")
+    out.say(f"  live alert: {record.live}")
 
 
 @hit.command()

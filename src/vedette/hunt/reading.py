@@ -72,6 +72,7 @@ class Tally:
 
     def reject(self, text: str, where: str, reason: str) -> None:
         """Count a value that cannot be looked for."""
+        reason = str(reason)  # of an enumeration, its plain text
         self.rejected[reason] += 1
         if self.rejected[reason] <= _SAMPLES:
             self.samples.append(Rejected(text[:_SHOWN], where, reason))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -33,6 +33,9 @@ SIGHTINGS_MAX = 100_000
 """More new sightings than these are not looked up one by one: all indicators are hunted instead."""
 FOUND_KEPT = 100_000
 """Findings that a run of a hunt keeps; the hits have them all."""
+
+KEYS_AT_ONCE = 400_000
+"""Indicators of one join: the engine's sets of them are what takes memory (200 MB)."""
 
 _REFRESHED_MAX = 50_000
 _REFRESH = timedelta(hours=1)
@@ -210,7 +213,7 @@ class _Hunt:
     # -- looking, and what comes of it ----------------------------------------------------
 
     def _hunt(self, keys: Iterable[Key], mark: HuntMark) -> None:
-        found = self._memory.found(self._counted(keys)) if keys else ()
+        found = found_in(self._memory, self._counted(keys))
         for some in pieces(found):
             self._found += len(some)
             if len(self._kept) < FOUND_KEPT:
@@ -282,6 +285,13 @@ class _Hunt:
             body=msgspec.json.encode(body),
             found=self._kept,
         )
+
+
+def found_in(memory: Memory, keys: Iterable[Key]) -> Iterator[Found]:
+    """Yield which of any number of indicators the network has met, in bounded memory."""
+    left = iter(keys)
+    for key in left:
+        yield from memory.found(chain((key,), islice(left, KEYS_AT_ONCE - 1)))
 
 
 def who_of(memory: Memory, some: Iterable[Found]) -> dict[tuple[str, str], list[Who]]:
