@@ -33,7 +33,8 @@ def ingest(out: Output, places: tuple[str, ...], sensor: str) -> None:
 
     INPUT is a FILE (also rotated, gz or zst), a DIRECTORY of them, unix:PATH (Suricata's
     unix_stream; unixgram:PATH for unix_dgram), or redis://HOST:PORT/DB?key=NAME. What has no end
-    is read until Ctrl-C. Runs beside `vedette run`, too.
+    is read until Ctrl-C; an eve.json that grows is followed by `vedette run`, beside which this
+    command may run.
     """
     with hub() as opened:
         name = sensor or default_sensor(opened, places)

@@ -39,6 +39,9 @@ PATH_MAX = 107
 
 _MODE = 0o660
 _IDLE_S = 60.0
+"""How long a question may take to arrive."""
+_PATIENCE_S = 3_600.0
+"""How long a reader may look at what it has before it goes on: people page through answers."""
 _GRACE_S = 5.0
 _POLL_S = 0.1
 _END = msgspec.json.encode({"end": None})
@@ -211,6 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(first, records)
 
     def _stream(self, first: Struct | None, records: Iterator[Struct]) -> None:
+        self.connection.settimeout(_PATIENCE_S)
         self.send_response(200)
         self.send_header("Content-Type", "application/x-ndjson")
         self.send_header("Transfer-Encoding", "chunked")

@@ -160,6 +160,18 @@ def test_a_client_that_hangs_up_stops_the_work_and_hurts_nobody(
     assert len(list(remote.sightings(Wanted(limit=2)))) == 2
 
 
+def test_a_reader_may_take_its_time(
+    words: Words, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedette.pipeline.service._Handler.timeout", 0.2)
+    with PoolService(words, settings), RemoteMemory(socket_path(settings)) as asking:  # type: ignore[arg-type]
+        answer = asking.sightings(Wanted(limit=5_000))
+        first = next(answer)
+        time.sleep(0.6)
+        assert words.given < 5_000
+        assert [first, *answer][-1].value.startswith("4999-")
+
+
 def raw(settings: Settings, request: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(10)
@@ -294,6 +306,10 @@ def test_an_answer_that_is_cut_off_is_an_error_and_not_a_short_answer(settings: 
             with RemoteMemory(path) as asking, pytest.raises(PoolError, match="broke off"):
                 asking.coverage()
         thread.join()
+
+
+def test_nobody_listens_at_a_path_that_no_socket_can_have(short_path: Path) -> None:
+    assert answering(short_path / ("x" * 200)) is None
 
 
 def test_a_path_that_no_socket_can_have_is_said(words: Words, short_path: Path) -> None:
