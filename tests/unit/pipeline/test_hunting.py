@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,10 +22,25 @@ from vedette.pool.backend import Backend
 from vedette.pool.records import Found
 from vedette.pool.store import Pool
 from vedette.store import GenerationRecord, HitRecord
-from vedette.testing.pool_owner import event
 
 DAY = "2026-03-0{}T10:00:00.000000"
 Say = Callable[..., None]
+
+
+def lookup(at: str, client: str, name: str) -> bytes:
+    """One DNS lookup as an engine writes it."""
+    event = {
+        "timestamp": f"{at}+0000",
+        "flow_id": 7,
+        "event_type": "dns",
+        "src_ip": client,
+        "src_port": 40_000,
+        "dest_ip": "192.0.2.53",
+        "dest_port": 53,
+        "proto": "UDP",
+        "dns": {"type": "query", "rrname": name, "rrtype": "A"},
+    }
+    return json.dumps(event).encode() + b"\n"
 
 
 @pytest.fixture
@@ -46,9 +62,7 @@ def see(memory: Pool) -> Say:
     def take(sensor: str, *lookups: tuple[int, str, str]) -> None:
         fold = new_fold((), ("10.0.0.0/8",))
         for day, client, name in lookups:
-            dns = {"type": "query", "rrname": name, "rrtype": "A"}
-            line = event("dns", DAY.format(day), client, "192.0.2.53", dns=dns)
-            fold.add(line.encode())
+            fold.add(lookup(DAY.format(day), client, name))
         memory.commit(fold.take(), sensor=sensor, token=f"{next(tokens)}")
 
     return take
