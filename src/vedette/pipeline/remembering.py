@@ -1,4 +1,4 @@
-"""The memory inside ``vedette run``: open it, answer others, follow each sensor's eve.json into it.
+"""The memory inside ``vedette run``: open it, answer others, follow each sensor's eve.json, hunt.
 
 Everything here is apart from pulling, pushing and proving: a memory that cannot be opened, or is
 slow to, delays none of them.
@@ -19,6 +19,7 @@ from vedette.config import Settings
 from vedette.errors import PoolError, VedetteError
 from vedette.pipeline.delivering import sensors
 from vedette.pipeline.hub import Hub
+from vedette.pipeline.hunter import Hunter
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.pooling import lock_path, need_extra
 from vedette.pipeline.service import PoolService
@@ -103,6 +104,7 @@ class Remembering:
             stack.enter_context(Committer(settings, memory))
             hub = stack.enter_context(Hub(settings))
             followers = stack.enter_context(Followers(hub))
+            stack.enter_context(Hunter(settings, memory, self._stop))
             log.info("memory.opened", known=memory.known)
             self._work(memory, followers)
 

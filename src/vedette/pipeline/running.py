@@ -25,6 +25,7 @@ from vedette.pipeline.delivering import (
     sensors,
 )
 from vedette.pipeline.hub import Hub
+from vedette.pipeline.hunter import hunt_once
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.pulling import pull
 from vedette.pipeline.remembering import Remembering, why_not
@@ -178,6 +179,7 @@ def run_once(settings: Settings) -> bool:
             log.info("memory.off", reason="--once: add vedette pool ingest to the timer")
         for record in hub.store.sources():
             good &= _attempt("pull", pull, hub, record.name)
+        good &= _attempt("hunt", hunt_once, hub)
         good &= _attempt("build", build, hub)
         for sensor in sensors(hub):
             good &= _attempt("push", _push_proved, hub, sensor.name)
