@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import msgspec
@@ -22,9 +22,9 @@ from vedette.fields import FIELDS, Match, places
 from vedette.model import IndicatorType, Key
 from vedette.pool.backend import Backend
 from vedette.pool.keeping import expire
-from vedette.pool.records import Cursor, Found, NewSighting, Place, Sighting, Wanted, Who
+from vedette.pool.records import Cursor, Found, NewSighting, Place, Sighting, Wanted
 from vedette.pool.store import Pool
-from vedette.testing.plain_pool import PlainPool, Recorded, Seen, fold
+from vedette.testing.plain_pool import Answer, PlainPool, Recorded, Seen, fold
 
 T = IndicatorType
 START = datetime(2026, 11, 2, 6, 30, tzinfo=UTC)
@@ -48,10 +48,6 @@ def pool(reopen: Opener) -> Pool:
 
 def commit(pool: Pool, *seen: Seen, sensor: str = "s1", token: str = "") -> int:
     return pool.commit(fold(seen), sensor=sensor, token=token or f"{sensor}:{random.random()}")
-
-
-def by_value(found: Sequence[Sighting]) -> list[Sighting]:
-    return sorted(found, key=lambda one: (one.field, one.value))
 
 
 def listed(pool: Pool, wanted: Wanted = EVERYTHING) -> list[str]:
@@ -109,17 +105,25 @@ def test_it_remembers_all_events_once_whatever_comes_when_and_again(
         for sensor, token, seen in rng.sample(done, min(2, len(done))):
             assert commit(pool, *seen, sensor=sensor, token=token) == 0
     plain = PlainPool(recorded)
-    assert by_value(list(pool.sightings(EVERYTHING))) == plain.sightings()
+    assert by_value(pool.sightings(EVERYTHING)) == plain.sightings()
     assert new == pool.known == len(plain.sightings())
     for one in plain.sightings():
-        place = Place(one.field, one.value)
-        assert pool.seen([place]) == [one]
-        assert by_ends(pool.who([place])) == by_ends(plain.who(one.field, one.value))
-        assert pool.days([place]) == plain.days(one.field, one.value)
+        place = Place(one["field"], one["value"])
+        assert plainly(pool.seen([place])) == [one]
+        assert by_ends(plainly(pool.who([place]))) == by_ends(plain.who(place.field, place.value))
+        assert plainly(pool.days([place])) == plain.days(place.field, place.value)
 
 
-def by_ends(found: Sequence[Who]) -> list[Who]:
-    return sorted(found, key=lambda one: (one.last_seen, one.client, one.server, one.sensor))
+def plainly(found: Iterable[msgspec.Struct]) -> list[Answer]:
+    return [msgspec.structs.asdict(one) for one in found]
+
+
+def by_value(found: Iterable[Sighting]) -> list[Answer]:
+    return sorted(plainly(found), key=lambda one: (one["field"], one["value"]))
+
+
+def by_ends(found: list[Answer]) -> list[Answer]:
+    return sorted(found, key=lambda w: (w["last_seen"], w["client"], w["server"], w["sensor"]))
 
 
 def test_new_sightings_are_each_value_once_from_the_batch_that_brought_it(reopen: Opener) -> None:
@@ -494,13 +498,12 @@ def test_what_a_hunt_found_says_who_and_when(pool: Pool) -> None:
     for sensor in ("s1", "s2"):
         commit(pool, *(one.seen for one in recorded[20:] if one.sensor == sensor), sensor=sensor)
     keys = [Key(T.DOMAIN, "example.org"), Key(T.IP_SRC, "203.0.113.0/24"), Key(T.MD5, "0" * 32)]
-    expected = [one for one in PlainPool(recorded).sightings() if one.field in HUNT_FIELDS]
-    found = [msgspec.structs.asdict(one) for one in pool.found(keys)]
+    expected = [one for one in PlainPool(recorded).sightings() if one["field"] in HUNT_FIELDS]
+    found = plainly(pool.found(keys))
     assert len(found) == len(expected) == 4
     for one in expected:
-        wanted = msgspec.structs.asdict(one)
-        wanted["observed"] = wanted.pop("value")
-        assert any(wanted.items() <= answer.items() for answer in found)
+        one["observed"] = one.pop("value")
+        assert any(one.items() <= answer.items() for answer in found)
 
 
 HUNT_FIELDS = {"dns.query", "tls.sni", "ip.src"}
@@ -576,7 +579,7 @@ def test_whole_tables_are_read_merged_and_in_order(pool: Pool) -> None:
     sightings = pa.Table.from_batches(list(pool.rows("sightings"))).to_pylist()
     expected = PlainPool(recorded).sightings()
     assert [(row["field"], row["value"], row["count"]) for row in sightings] == [
-        (one.field, one.value, one.count) for one in expected
+        (one["field"], one["value"], one["count"]) for one in expected
     ]
     observations = pa.Table.from_batches(list(pool.rows("observations")))
     assert sum(observations.column("count").to_pylist()) == 100

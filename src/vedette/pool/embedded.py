@@ -23,6 +23,7 @@ import pyarrow as pa
 from vedette.errors import BusyError, PoolError
 from vedette.pool.backend import Parameter
 from vedette.pool.schema import SCRATCH
+from vedette.pool.written import WrittenParts
 
 _INSERT = (
     # One block for each insert: the token then stands for all of it or nothing.
@@ -71,6 +72,7 @@ class EmbeddedBackend:
         self._process = os.getpid()
         # A session does one thing at a time: each thread that asks has one for itself meanwhile.
         self._idle: list[_Session] = [_open(self.directory)]
+        self._checked = WrittenParts()
         self._is_open = True
 
     def close(self) -> None:
@@ -115,6 +117,7 @@ class EmbeddedBackend:
                 f" SETTINGS {_INSERT}, insert_deduplication_token={_quoted(token)}",
                 "Null",
             )
+            self._checked.check(session, f"{self.database}.{table}")
 
     @contextmanager
     def scratch(self, rows: pa.Table) -> Iterator[str]:  # noqa: ARG002 - the engine reads it

@@ -36,10 +36,6 @@ _PARENTS = (
 )
 """A name and all names above it that have at least two labels."""
 
-
-_PIECE = 50_000
-
-
 _PIECE = 50_000
 
 

@@ -23,7 +23,7 @@ from vedette.pool.schema import SCRATCH, check_identifier
 PASSWORD_VARIABLE = "VEDETTE_POOL_PASSWORD"  # noqa: S105 - its name, not the password
 _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 _CONNECT_S = 10
-_TIMEOUT_S = 300.0
+_TIMEOUT_S = 300
 _TRIES = 4
 _WHO_ARE_YOU = ("AUTHENTICATION_FAILED", "REQUIRED_PASSWORD", "code: 516")
 _SERVER_SAID = re.compile(r"(?s)DB::Exception: (.*?)(?: \(for url|$)")
@@ -111,7 +111,7 @@ class _UnreachableError(PoolError):
 class RemoteBackend:
     """A connection to a ClickHouse; threads share it."""
 
-    def __init__(self, address: Address, *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(self, address: Address, *, timeout_s: int = _TIMEOUT_S) -> None:
         """Connect.
 
         Args:

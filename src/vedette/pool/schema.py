@@ -27,6 +27,13 @@ DEDUPLICATION_WINDOW = 10_000
 """Blocks back in which a repeated one is noticed. Only the last batch can come again, but a batch
 of observations is one block for each week in it, and a broken clock may show many weeks."""
 
+_SETTINGS = (
+    # A batch leaves the spool when it is committed: then it must be on the disk.
+    "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1,"
+    # Refused before the disk is full: the embedded engine ignores writes that fail.
+    f" min_free_disk_bytes_to_perform_insert = {256 << 20}"
+)
+
 VERSION = 1
 """Of the tables; in the comment of the first one, for those who will have to migrate."""
 
@@ -92,7 +99,7 @@ def check_version(comment: str) -> None:
 
 def _filled(statement: str, database: str, cluster: str, on_cluster: str) -> str:
     kind = "replicated" if cluster else "non_replicated"
-    settings = f"SETTINGS {kind}_deduplication_window = {DEDUPLICATION_WINDOW}"
+    settings = f"SETTINGS {kind}_deduplication_window = {DEDUPLICATION_WINDOW}, {_SETTINGS}"
     text = _ENGINE.sub(lambda match: _engine(match[1], match[2], database, cluster), statement)
     return (
         text.replace("{database}", database)

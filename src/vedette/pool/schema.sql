@@ -9,9 +9,10 @@ CREATE TABLE IF NOT EXISTS {database}.sightings{local}{on_cluster}
     -- The earliest observation as a whole. The minimum of tuples compares the time first, so the
     -- answer does not depend on the order of arrival.
     earliest SimpleAggregateFunction(min, Tuple(
-        first_seen DateTime64(6, 'UTC'), client String, server String, sensor String)),
-    last_seen SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
-    count SimpleAggregateFunction(sum, UInt64)
+        first_seen DateTime64(6, 'UTC'), client String, server String, sensor String))
+        CODEC(ZSTD(1)),
+    last_seen SimpleAggregateFunction(max, DateTime64(6, 'UTC')) CODEC(ZSTD(1)),
+    count SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1))
 )
 ENGINE = {engine:AggregatingMergeTree:sightings}
 ORDER BY (field, value)
@@ -23,14 +24,14 @@ CREATE TABLE IF NOT EXISTS {database}.observations{local}{on_cluster}
 (
     field LowCardinality(String),
     value String CODEC(ZSTD(1)),
-    client String,
-    server String,
+    client String CODEC(ZSTD(1)),
+    server String CODEC(ZSTD(1)),
     sensor LowCardinality(String),
-    day Date,
-    first_seen SimpleAggregateFunction(min, DateTime64(6, 'UTC')),
-    last_seen SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
-    count SimpleAggregateFunction(sum, UInt64),
-    flow_id SimpleAggregateFunction(max, UInt64),
+    day Date CODEC(ZSTD(1)),
+    first_seen SimpleAggregateFunction(min, DateTime64(6, 'UTC')) CODEC(Delta, ZSTD(1)),
+    last_seen SimpleAggregateFunction(max, DateTime64(6, 'UTC')) CODEC(Delta, ZSTD(1)),
+    count SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
+    flow_id SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1)),
     INDEX by_client client TYPE bloom_filter GRANULARITY 4,
     INDEX by_server server TYPE bloom_filter GRANULARITY 4
 )
@@ -46,9 +47,9 @@ CREATE TABLE IF NOT EXISTS {database}.new_sightings{local}{on_cluster}
     found_at DateTime64(6, 'UTC'),
     field LowCardinality(String),
     value String CODEC(ZSTD(1)),
-    first_seen DateTime64(6, 'UTC'),
-    client String,
-    server String,
+    first_seen DateTime64(6, 'UTC') CODEC(ZSTD(1)),
+    client String CODEC(ZSTD(1)),
+    server String CODEC(ZSTD(1)),
     sensor LowCardinality(String)
 )
 ENGINE = {engine:MergeTree:new_sightings}

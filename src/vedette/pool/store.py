@@ -18,7 +18,7 @@ import structlog
 from vedette.config import PoolSettings, Settings, parse_duration
 from vedette.model import Key
 from vedette.observe.folded import Folded
-from vedette.pool import exports, hunting, keeping, questions
+from vedette.pool import exports, hunting, keeping, listing, news, questions
 from vedette.pool.backend import Backend
 from vedette.pool.embedded import EmbeddedBackend
 from vedette.pool.known import Known
@@ -155,7 +155,7 @@ class Pool:
 
     def sightings(self, wanted: Wanted) -> Iterator[Sighting]:
         """Sightings, the last seen first."""
-        return questions.sightings(self.backend, wanted)
+        return listing.sightings(self.backend, wanted)
 
     def seen(self, places: Sequence[Place]) -> list[Sighting]:
         """The sightings of these values, the earliest first; nothing for what was never seen."""
@@ -172,7 +172,7 @@ class Pool:
     def new(self, wanted: Wanted, after: Cursor | None = None) -> Iterator[NewSighting]:
         """Values that nobody had seen before, in the order in which they came in."""
         until = self.coverage().learning_until
-        return questions.new(
+        return news.new(
             self.backend, wanted, after, learning_until=until, committed_at=self._last_found_at
         )
 

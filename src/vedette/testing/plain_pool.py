@@ -15,8 +15,8 @@ import xxhash
 
 from vedette.fields import BY_NAME, Asset
 from vedette.observe.folded import OBSERVATIONS, SIGHTINGS, Folded, Hour
-from vedette.pool.records import Day, Sighting, Who
 
+Answer = dict[str, Any]
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
@@ -89,60 +89,60 @@ def fold(seen: Iterable[Seen]) -> Folded:
 
 
 class PlainPool:
-    """Answers from a list of all that was recorded."""
+    """Answers from a list of all that was recorded: the records of the pool, as dictionaries."""
 
     def __init__(self, recorded: Sequence[Recorded]) -> None:
         """Take everything that was ever recorded."""
         self.recorded = recorded
 
-    def sightings(self) -> list[Sighting]:
+    def sightings(self) -> list[Answer]:
         """All sightings, sorted by field and value."""
-        found: list[Sighting] = []
+        found: list[Answer] = []
         for (field, value), group in _groups(self.recorded, lambda r: (r.seen.field, r.seen.value)):
             first = min(group, key=_first)
             found.append(
-                Sighting(
-                    field=field,
-                    value=value,
-                    first_seen=first.seen.at,
-                    last_seen=max(one.seen.at for one in group),
-                    count=len(group),
-                    patient_zero=first.seen.host,
-                    client=first.seen.client,
-                    server=first.seen.server,
-                    sensor=first.sensor,
-                    hosts=len({one.seen.host for one in group}),
-                )
+                {
+                    "field": field,
+                    "value": value,
+                    "first_seen": first.seen.at,
+                    "last_seen": max(one.seen.at for one in group),
+                    "count": len(group),
+                    "patient_zero": first.seen.host,
+                    "client": first.seen.client,
+                    "server": first.seen.server,
+                    "sensor": first.sensor,
+                    "hosts": len({one.seen.host for one in group}),
+                }
             )
         return found
 
-    def who(self, field: str, value: str) -> list[Who]:
+    def who(self, field: str, value: str) -> list[Answer]:
         """Between whom a value was seen, the last seen first."""
         these = [r for r in self.recorded if (r.seen.field, r.seen.value) == (field, value)]
         found = [
-            Who(
-                field=field,
-                value=value,
-                client=client,
-                server=server,
-                sensor=sensor,
-                first_seen=min(one.seen.at for one in group),
-                last_seen=max(one.seen.at for one in group),
-                count=len(group),
-                days=len({one.seen.day for one in group}),
-                flow_id=max(one.seen.flow_id for one in group),
-            )
+            {
+                "field": field,
+                "value": value,
+                "client": client,
+                "server": server,
+                "sensor": sensor,
+                "first_seen": min(one.seen.at for one in group),
+                "last_seen": max(one.seen.at for one in group),
+                "count": len(group),
+                "days": len({one.seen.day for one in group}),
+                "flow_id": max(one.seen.flow_id for one in group),
+            }
             for (client, server, sensor), group in _groups(
                 these, lambda r: (r.seen.client, r.seen.server, r.sensor)
             )
         ]
-        return sorted(found, key=lambda w: (-((w.last_seen - _EPOCH) // _US), w.client, w.server))
+        return sorted(found, key=lambda one: (-_us(one["last_seen"]), one["client"]))
 
-    def days(self, field: str, value: str) -> list[Day]:
+    def days(self, field: str, value: str) -> list[Answer]:
         """On which days a value was seen."""
         these = [r for r in self.recorded if (r.seen.field, r.seen.value) == (field, value)]
         return [
-            Day(day=day, count=len(group), hosts=len({one.seen.host for one in group}))
+            {"day": day, "count": len(group), "hosts": len({one.seen.host for one in group})}
             for (day,), group in _groups(these, lambda r: (r.seen.day,))
         ]
 
@@ -167,7 +167,11 @@ def _first(one: Recorded) -> tuple[datetime, bytes, bytes, bytes]:
 
 
 def _hours(events: Iterable[Seen]) -> Iterator[Hour]:
-    times = sorted((event.at - _EPOCH) // _US for event in events)
+    times = sorted(_us(event.at) for event in events)
     for hour, group in groupby(times, lambda time: time // _HOUR_US):
         found = list(group)
         yield Hour(hour * 3_600, found[0], found[-1], len(found))
+
+
+def _us(at: datetime) -> int:
+    return (at - _EPOCH) // _US
