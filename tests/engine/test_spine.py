@@ -245,3 +245,6 @@ def test_the_demo_tells_its_story(engine: Engine, cli: Cli) -> None:
     assert "an infected client was seen" in told.out
     assert "Loader campaign" in told.out
     assert "Next, with your own MISP" in told.out
+    assert "cdn.quiet-harbor.example  listed: quiet-harbor.example" in told.out
+    assert "found by a hunt" in told.out
+    assert "not published yet when it was last seen" in told.out

@@ -34,6 +34,10 @@ def _show(out: Output, story: Story) -> None:
     rejected = sum(sum(pull.rejected.values()) for pull in story.pulls)
     out.say("")
     show_hits(out, story.hits)
+    if story.past:
+        out.say("")
+        out.say("And what was reported too late for an alert, from the memory:", style="bold")
+        show_hits(out, story.past.hits)
     out.say("")
     out.say(f"What happened, in {story.seconds} s:", style="bold")
     for pull in story.pulls:
@@ -58,6 +62,14 @@ def _show(out: Output, story: Story) -> None:
         f"an infected client was seen: {len(story.hits)} hits of {len(events)} MISP events,"
         " with tags and TLP"
     )
+    if story.past:
+        out.good(
+            f"{story.past.values:,} values of {story.past.events:,} events are remembered; the"
+            " domain of a later report was hunted in them:"
+            f" {len(story.past.hits)} retro hit{'s' * (len(story.past.hits) != 1)}"
+        )
+    else:
+        out.warn('no memory here: install the extra with pip install "vedette[hub]"')
     out.say("")
     out.say("Next, with your own MISP:", style="bold")
     out.say("  vedette init && vedette source add misp https://your-misp --key-file FILE")

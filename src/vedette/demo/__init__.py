@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from vedette.config import TEMPLATE, load
 from vedette.demo import traffic
+from vedette.demo.past import NAME as UNKNOWN
+from vedette.demo.past import Past, look_back
 from vedette.errors import ProofError, SensorError
 from vedette.files import write_atomically
 from vedette.model import IndicatorType
@@ -54,6 +56,8 @@ class Story(Struct, kw_only=True):
     manifest: Manifest
     pushed: Pushed
     hits: list[HitRecord]
+    past: Past | None
+    """None without the memory's extra."""
     seconds: float
     directory: str
 
@@ -122,17 +126,20 @@ def _play(hub: Hub, home: Path, engine: Engine, say: Say, stack: ExitStack) -> S
         failed = ", ".join(check.name for check in pushed.proof.failed)
         raise ProofError(f"the engine does not hold generation {pushed.generation}: {failed}")
     say("behaving like an infected client: a DNS query, a download, a TLS session")
+    traffic.ask(UNKNOWN)
     traffic.ask(_DOMAIN)
     traffic.browse(_HOST, _PATH, _USER_AGENT)
     traffic.greet(_SNI)
     say("reading the engine's alerts")
     hits = _hits(hub)
+    past = look_back(hub, live.eve, "loopback", say)
     return Story(
         engine=".".join(map(str, engine.version)),
         pulls=pulls,
         manifest=built.manifest,
         pushed=pushed,
         hits=hits,
+        past=past,
         seconds=0,
         directory=str(home),
     )

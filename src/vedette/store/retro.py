@@ -129,31 +129,46 @@ class Retro:
             "SELECT change_seq, min(created_at) FROM generation GROUP BY change_seq ORDER BY 1"
         ).fetchall()
         bulks = self._bulks()
+        sources = self._sources(wanted) if bulks else {}
         found: dict[Key, datetime] = {}
         named = self._listed_since(wanted)
         for key in wanted:
             since, gone = named.get(key, (0, 0))
-            since = since or next((seq for seq in bulks if seq > gone), 0)
+            came = (seq for seq, source in bulks if seq > gone and source in sources.get(key, ()))
+            since = since or next(came, 0)
             at = next((created for seq, created in built if since and seq >= since), None)
             if at is not None:
                 found[key] = datetime.fromisoformat(at)
         return found
 
-    def _bulks(self) -> list[int]:
-        rows = self._db.execute("SELECT seq FROM change WHERE type='' AND added ORDER BY seq")
-        return [seq for (seq,) in rows]
+    def _bulks(self) -> list[tuple[int, int]]:
+        """Return when a source brought too many to name, and which source."""
+        return self._db.execute(
+            "SELECT seq, source_id FROM change WHERE type='' AND added ORDER BY seq"
+        ).fetchall()
+
+    def _sources(self, keys: Iterable[Key]) -> dict[Key, set[int]]:
+        """Return which sources list each key."""
+        rows = self._db.execute(
+            "SELECT type, skey, source_id FROM entry WHERE (type, skey) IN"
+            " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))",
+            (_skeys(keys),),
+        )
+        found: dict[Key, set[int]] = {}
+        for kind, skey, source in rows:
+            found.setdefault(from_skey(IndicatorType(kind), skey), set()).add(source)
+        return found
 
     def _listed_since(self, keys: Iterable[Key]) -> dict[Key, tuple[int, int]]:
         """Return since which named change each is listed without a break, and when it last went.
 
         0 where no change names it: it came with many others.
         """
-        wanted = [(key.type.value, to_skey(*key)) for key in keys]
         rows = self._db.execute(
             "SELECT added, type, skey, seq FROM change WHERE type<>'' AND (type, skey) IN"
             " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
             " ORDER BY seq",
-            (msgspec.json.encode(wanted).decode(),),
+            (_skeys(keys),),
         )
         found: dict[Key, tuple[int, int]] = {}
         claims: dict[Key, int] = {}
@@ -167,6 +182,10 @@ class Retro:
                 claims[key] = claims.get(key, 0) - 1
                 found[key] = (since, gone) if claims[key] > 0 else (0, seq)
         return found
+
+
+def _skeys(keys: Iterable[Key]) -> str:
+    return msgspec.json.encode([(key.type.value, to_skey(*key)) for key in keys]).decode()
 
 
 _COUNT_MAX = 2**63 - 1

@@ -159,3 +159,15 @@ def test_another_source_that_lists_it_too_changes_nothing(store: Store) -> None:
     pull(store, "one", "a.example")
     build(store, 5)
     assert store.retro.published([key]) == {key: NOW + 3 * HOUR}
+
+
+def test_the_first_pull_of_a_second_source_is_published_with_the_next_generation(
+    store: Store,
+) -> None:
+    pull(store, "feed", "a.example")
+    build(store, 1)
+    pull(store, "later", "b.example")
+    late = Key(IndicatorType.DOMAIN, "b.example")
+    assert store.retro.published([late]) == {}
+    build(store, 2)
+    assert store.retro.published([late]) == {late: NOW + 2 * HOUR}
