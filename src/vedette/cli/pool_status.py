@@ -34,9 +34,21 @@ def show_status(out: Output, status: Status) -> None:
     _show_sensors(out, status)
     _show_inputs(out, status.inputs)
     if not status.coverage.sensors:
-        out.say("")
-        out.say("Nothing has been read yet. What is on disk: vedette pool ingest /var/log/suricata")
-        out.say("From now on: vedette sensor add NAME --eve FILE ..., then vedette run")
+        _show_emptiness(out, status)
+
+
+def _show_emptiness(out: Output, status: Status) -> None:
+    out.say("")
+    events = sum(one.counts.get("events", 0) for one in status.inputs)
+    if events:
+        out.bad(f"the store is empty, but {events:,} events had been read into it")
+        out.say(
+            "       Was it removed or replaced? Positions are in vedette.db: keep both together."
+        )
+        return
+    out.say("Nothing has been read yet.")
+    out.say("  what is on disk:  vedette pool ingest /var/log/suricata")
+    out.say("  from now on:      vedette sensor add NAME --eve FILE ..., then vedette run")
 
 
 def _show_tables(out: Output, status: Status) -> None:

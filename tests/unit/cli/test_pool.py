@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from vedette.cli.output import Output
 from vedette.cli.pool_ingest import NAMELESS, default_sensor, describe, show_ingested
+from vedette.cli.pool_status import show_status
 from vedette.config import load
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.ingesting import FileOutcome, Ingested, Progress
 from vedette.pipeline.lock import exclusive
+from vedette.pipeline.memory import Status
 from vedette.pipeline.pooling import lock_path
+from vedette.pool.records import Coverage
+from vedette.store.intake import InputTotals
 from vedette.testing.command import Cli
 
 
@@ -122,6 +128,37 @@ def test_who_wrote_a_file_is_known_of_a_sensor_s_own(cli: Cli, short_path: Path)
                 assert default_sensor(hub, ["x.json"]) == "edge"
         assert default_sensor(hub, [str(short_path / "lab.json")]) == "lab"
         assert default_sensor(hub, ["x.json", "unix:s.sock"]) == NAMELESS
+
+
+def test_a_store_that_lost_what_was_read_into_it_is_not_called_new(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    nothing = Coverage(at=now, sensors=(), observations_since=None, learning_until=None)
+    read = InputTotals(
+        kind="file", place="/eve", sensor="edge", updated_at=now, counts={"lines": 9, "events": 7}
+    )
+    status = Status(
+        engine="embedded",
+        owner="this command",
+        known=0,
+        tables=(),
+        inputs=(),
+        spool_files=0,
+        spool_bytes=0,
+        damaged_files=2,
+        native="no C compiler",
+        coverage=nothing,
+    )
+    show_status(Output(as_json=False), status)
+    printed = capsys.readouterr().out
+    assert "Nothing has been read yet." in printed
+    assert "Python: no C compiler" in printed
+    assert "2 batches could not be read back" in printed
+    show_status(Output(as_json=False), msgspec.structs.replace(status, inputs=(read,)))
+    printed = capsys.readouterr().out
+    assert "the store is empty, but 7 events had been read into it" in printed
+    assert "Nothing has been read yet." not in printed
 
 
 PROGRESS = Progress(
