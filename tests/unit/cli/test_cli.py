@@ -93,7 +93,7 @@ def test_the_template_is_the_default(cli: Cli, short_path: Path) -> None:
     cli("init")
     text = (short_path / "vedette.toml").read_text()
     uncommented = "\n".join(
-        line.removeprefix("# ") if line.startswith("# ") and " = " in line else line
+        line.removeprefix("# ") if line[:3] not in ("#  ", "") and " = " in line else line
         for line in text.splitlines()
     )
     (short_path / "all.toml").write_text(uncommented)
