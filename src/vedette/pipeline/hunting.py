@@ -239,10 +239,13 @@ class _Hunt:
             key = Key(IndicatorType(one.type), one.indicator)
             live = self._verdicts.of(key, one.field, published.get(key))
             made += hits(one, who.get((one.field, one.observed), ()), live)
+        alerted = [hit for hit in made if _is_alerted(hit, met)]
         kept = [hit for hit in made if not _is_alerted(hit, met)]
-        self._alerted += len(made) - len(kept)
+        self._alerted += len(alerted)
         self._hits += len(kept)
-        self._new += store.retro.record((hit, entries.get(hit.key, [])) for hit in kept)
+        self._new += store.retro.record(
+            ((hit, entries.get(hit.key, [])) for hit in kept), alerted=alerted
+        )
 
     def _result(self, plan: _Plan) -> Hunted:
         hunted = Hunted(

@@ -17,7 +17,13 @@ from vedette.store.fleet import context_document, utc_text
 from vedette.store.keys import from_skey, to_skey
 from vedette.store.records import HuntMark
 
-RETRO = "retro"
+_IS_THERE = (
+    "SELECT 1 FROM hit WHERE type=? AND value=? AND observed=? AND buffer=? AND sensor=?"
+    " AND client=? AND origin='retro'"
+)
+_REMOVE = _IS_THERE.replace("SELECT 1", "DELETE")
+_COUNT_MAX = 2**63 - 1
+"""SQLite's greatest number; the pool's go further."""
 
 
 class Met(NamedTuple):
@@ -43,18 +49,29 @@ class Retro:
         return HuntMark(change_seq=row[0], cursor=row[1], at=datetime.fromisoformat(row[2]))
 
     def record(
-        self, hits: Iterable[tuple[Hit, Sequence[Entry]]], *, mark: HuntMark | None = None
+        self,
+        hits: Iterable[tuple[Hit, Sequence[Entry]]],
+        *,
+        alerted: Iterable[Hit] = (),
+        mark: HuntMark | None = None,
     ) -> int:
         """Keep hits and, with them, how far the hunt has come; in one transaction.
 
         First seen only goes back, last seen and count only rise: the retention may have taken what
         an earlier hunt still saw.
 
+        Args:
+            hits: What a hunt found.
+            alerted: What it found too, but an alert tells already. If a hunt came before the
+                alert, its hit goes.
+            mark: How far the hunt has come.
+
         Returns:
             How many groups are new.
         """
         new = 0
         with self._db:
+            self._db.executemany(_REMOVE, (_group(hit) for hit in alerted))
             for hit, entries in hits:
                 new += self._record(hit, entries)
             if mark is not None:
@@ -66,12 +83,8 @@ class Retro:
 
     def _record(self, hit: Hit, entries: Sequence[Entry]) -> bool:
         contexts = msgspec.json.encode([context_document(entry) for entry in entries]).decode()
-        group = (*hit.key, hit.observed, hit.buffer, hit.sensor, hit.client)
-        is_new = not self._db.execute(
-            "SELECT 1 FROM hit WHERE type=? AND value=? AND observed=? AND buffer=? AND sensor=?"
-            " AND client=? AND origin='retro'",
-            group,
-        ).fetchone()
+        group = _group(hit)
+        is_new = not self._db.execute(_IS_THERE, group).fetchone()
         self._db.execute(
             "INSERT INTO hit(type, value, observed, buffer, sensor, client, origin, server,"
             " first_seen, last_seen, count, contexts, live, hosts)"
@@ -188,5 +201,5 @@ def _skeys(keys: Iterable[Key]) -> str:
     return msgspec.json.encode([(key.type.value, to_skey(*key)) for key in keys]).decode()
 
 
-_COUNT_MAX = 2**63 - 1
-"""SQLite's greatest number; the pool's go further."""
+def _group(hit: Hit) -> tuple[str, ...]:
+    return (*hit.key, hit.observed, hit.buffer, hit.sensor, hit.client)

@@ -94,6 +94,16 @@ def test_who_has_met_an_indicator_live_is_known(store: Store) -> None:
     assert store.retro.keys(limit=9) == [EVIL]
 
 
+def test_a_hit_that_came_before_its_alert_goes(store: Store) -> None:
+    store.retro.record([(hit(), []), (hit(client="10.0.0.8"), [])])
+    store.fleet.add_hits("gate", [(hit(origin="live"), [])], b"{}", {})
+    store.retro.record([], alerted=[hit()])
+    assert {(one.origin, one.client) for one in store.fleet.hits()} == {
+        ("live", "10.0.0.7"),
+        ("retro", "10.0.0.8"),
+    }
+
+
 def test_a_count_that_sqlite_cannot_hold_is_cut(store: Store) -> None:
     store.retro.record([(hit(count=2**64 - 1), [])])
     assert store.fleet.hits()[0].count == 2**63 - 1
