@@ -25,6 +25,40 @@ class Block(NamedTuple):
     text: str
 
 
+_VARIES = (
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"), "TIME"),
+    (re.compile(r"\d+\.\d+ s\b"), "N s"),
+)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of an output without what differs from run to run."""
+    for pattern, name in _VARIES:
+        text = pattern.sub(name, text)
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _is_shown(expected: str, got: str) -> bool:
+    pattern = ""
+    for line in _lines(expected):
+        if line == "...":
+            pattern += r"(?:.*\n)*?"
+        else:
+            begins, ends = line.startswith("..."), line.endswith("...")
+            text = re.escape(line.removeprefix("...").removesuffix("..."))
+            pattern += f"{'.*' * begins}{text}{'.*' * ends}\\n"
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in _lines(got))) is not None
+
+
+@pytest.fixture(scope="session")
+def is_shown() -> Callable[[str, str], bool]:
+    """Return whether an output is as a page shows it: ``...`` stands for what is not shown.
+
+    On a line of its own for any lines, else for the beginning or the end of one.
+    """
+    return _is_shown
+
+
 Blocks = Callable[[Path], Iterator[Block]]
 
 
