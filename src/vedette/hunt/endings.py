@@ -33,7 +33,7 @@ institute insure int international investments jewelry jobs kim kitchen land lat
 legal lgbt life lighting limited limo link live llc loan loans local lol london love ltd ltda luxe
 luxury maison makeup management market marketing mba med media meme men menu miami mil mobi moda
 moe moi mom monster mortgage moscow motorcycles movie museum name navy net network new news ngo
-ninja now nyc observer one ong onion onl online ooo org organic page paris partners parts party
+ninja now nyc observer one ong onion online ooo org organic page paris partners parts party
 pet photo photography photos pics pictures pink pizza place plumbing plus poker porn press pro
 productions promo properties property protection pub qpon quest racing radio realty recipes red
 rehab rent rentals repair report rest restaurant review reviews rich rip rocks rodeo rsvp ruhr run

@@ -21,7 +21,7 @@ from vedette.pipeline.pooling import open_pool
 log = structlog.get_logger(__name__)
 
 _TICK_S = 1.0
-_SIGHTINGS_EVERY_S = 30.0
+_SIGHTINGS_EVERY_S = 10.0
 """How often newly seen values are compared with what is listed."""
 _RETRY_S = 60.0
 

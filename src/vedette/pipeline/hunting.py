@@ -262,7 +262,8 @@ class _Hunt:
         if self._indicators and (plan.is_kept or self._new):
             hunted = msgspec.structs.replace(hunted, run=self._keep(hunted))
         if self._indicators or self._sightings:
-            log.info(
+            say = log.info if hunted.run else log.debug
+            say(
                 "hunt.finished",
                 indicators=hunted.indicators,
                 sightings=hunted.sightings,

@@ -60,7 +60,7 @@ def test_what_is_no_text_is_refused(data: bytes) -> None:
 
 
 def test_one_odd_byte_costs_its_word_only() -> None:
-    assert read(b"caf\xe9.example and\x00 evil.example\n" * 3)[0].endswith("evil.example")
+    assert read(b"b\xe9n.example and\x00 evil.example\n" * 3)[0].endswith("evil.example")
 
 
 def test_a_document_that_is_too_large_is_still_read_as_text(

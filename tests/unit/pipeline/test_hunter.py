@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -91,11 +93,11 @@ def observed(hub: Hub) -> set[str]:
     return {hit.observed for hit in hub.store.fleet.hits(origins=["retro"])}
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+def until(is_so: Callable[[], bool], pause_s: float = 0.02) -> None:
+    deadline = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(pause_s)
 
 
 def test_a_pull_and_new_values_are_both_followed(
@@ -127,3 +129,31 @@ def test_it_ends_when_everything_ends(settings: Settings, memory: Flaky) -> None
 def test_once_hunts_nothing_where_nothing_was_ever_remembered(hub: Hub) -> None:
     assert hunt_once(hub) is None
     assert not hub.settings.pool_dir.exists()
+
+
+def test_the_daemon_hunts_what_a_pull_brings_in_what_it_has_read(short_path: Path) -> None:
+    (short_path / "vedette.toml").write_text("")
+    (short_path / "bad.txt").write_text("evil.example\n")
+    eve = short_path / "eve.json"
+    eve.write_bytes(lookup("2026-03-01T10:00:00.000000", "10.0.0.7", "www.evil.example"))
+    vedette = [sys.executable, "-m", "vedette", "--config", str(short_path / "vedette.toml")]
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run([*vedette, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    run("sensor", "add", "gate", "--socket", "s", "--rules", "r", "--eve", str(eve))
+    run("source", "add", "list", str(short_path / "bad.txt"), "--type", "domain")
+    with subprocess.Popen([*vedette, "run"], stderr=subprocess.PIPE) as daemon:
+        try:
+            until(lambda: json.loads(run("hit", "list", "--retro", "--json")) != [], 0.5)
+            (hit,) = json.loads(run("hit", "list", "--retro", "--json"))
+        finally:
+            daemon.terminate()
+            daemon.communicate(timeout=30)
+    assert (hit["observed"], hit["client"], hit["sensor"]) == (
+        "www.evil.example",
+        "10.0.0.7",
+        "gate",
+    )
+    assert daemon.returncode == 0
