@@ -7,7 +7,7 @@ is read whole.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -130,9 +130,11 @@ class Finished:
 
     def _lines(self, segment: Segment, skipped: dict[str, int]) -> Iterator[Lines]:
         """Yield what is behind the offset; add what is not handed out to ``skipped``."""
-        begun = segment.offset
+        pending: Lines | None = None
         while data := segment.read(BATCH_BYTES):
-            yield self._batch(segment, data, _add(skipped, segment.take_skipped()))
+            if pending is not None:
+                yield pending
+            pending = self._batch(segment, data, _add(skipped, segment.take_skipped()))
         if data is None:
             raise OSError("it was overwritten while it was read")
         rest = segment.carried
@@ -141,11 +143,14 @@ class Finished:
         if not last and rest.strip(_PADDING) and not {"unreadable"} & {*lost, *skipped}:
             lost["torn"] += 1
         _add(skipped, lost)
-        # A second reading of what cannot be read must not count it again.
-        if last or (lost and segment.offset > begun):
+        # What is lost at the end goes with the last line: it must be counted once, as that is.
+        if pending is not None:
+            _add(lost, pending.skipped)
+            yield self._batch(segment, pending.data + last, lost)
+        elif last:
             yield self._batch(segment, last, lost)
 
-    def _batch(self, segment: Segment, data: bytes, skipped: dict[str, int]) -> Lines:
+    def _batch(self, segment: Segment, data: bytes, skipped: Mapping[str, int]) -> Lines:
         bookmark = segment.bookmark(segment.path)
         self._contents.note(bookmark)
         return Lines(data=data, reached=bookmark, skipped=skipped)
@@ -182,7 +187,7 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-def _add(total: dict[str, int], more: dict[str, int]) -> dict[str, int]:
+def _add(total: dict[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
     for reason, n in more.items():
         total[reason] = total.get(reason, 0) + n
     return more

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, Self
 
 import msgspec
@@ -92,25 +92,33 @@ class Committer:
                 else:
                     self._stop.wait(_POLL_S)
 
-    def _commit_some(self, store: Store, names: Iterable[Name]) -> bool:
-        """Commit the oldest batch of each input; False if none could be."""
-        done = False
-        for name in _oldest(names):
-            try:
-                self._commit(store, name)
-            except (PoolError, StoreError, OSError) as error:
-                hint = getattr(error, "hint", "")
-                log.error(  # noqa: TRY400 - text and hint say it all
-                    "pool.not_committed", batch=str(name), error=str(error), hint=hint
-                )
-                self.failed = str(error)
-            except Exception as error:
-                log.exception("pool.commit_crashed", batch=str(name))
-                self.failed = repr(error)
-            else:
-                done = True
-                self.failed = ""
-        return done
+    def _commit_some(self, store: Store, names: Sequence[Name]) -> bool:
+        """Commit the oldest batch of each input, or up to the first that fails.
+
+        One that failed, or was interrupted, comes before any other: what it found new may have been
+        written, and another batch must not find the same new again.
+        """
+        begun = self.spool.begun()
+        turns = [begun] if begun in names else _oldest(names)
+        return all(self._attempt(store, name) for name in turns if name is not None)
+
+    def _attempt(self, store: Store, name: Name) -> bool:
+        try:
+            self._commit(store, name)
+        except (PoolError, StoreError, OSError) as error:
+            self.failed = str(error)
+            log.error(  # noqa: TRY400 - text and hint say it all
+                "pool.not_committed",
+                batch=str(name),
+                error=self.failed,
+                hint=getattr(error, "hint", ""),
+            )
+        except Exception as error:
+            self.failed = repr(error)
+            log.exception("pool.commit_crashed", batch=str(name))
+        else:
+            self.failed = ""
+        return not self.failed
 
     def _commit(self, store: Store, name: Name) -> None:
         record = store.intake.input(name.input_id)
@@ -132,6 +140,7 @@ class Committer:
     def _write(self, store: Store, name: Name, batch: Batch) -> None:
         began = time.monotonic()
         header = batch.header
+        self.spool.begin(name)
         new = self._target.commit(batch.folded, sensor=header.sensor, token=header.token)
         with store.guarded():
             store.intake.commit(

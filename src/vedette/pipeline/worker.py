@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow as pa
 import structlog
 
 from vedette.errors import BusyError, PoolError, VedetteError
@@ -122,6 +123,8 @@ def main() -> int:
         processors=[structlog.processors.format_exc_info, link.log],
         wrapper_class=structlog.make_filtering_bound_logger(20),
     )
+    # Arrow's own allocator keeps a batch's worth of memory and more for later.
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         Worker(link.job, link, stop).run()
     except VedetteError as error:

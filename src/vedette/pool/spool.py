@@ -30,6 +30,7 @@ _HEADER_MAX = 16 << 20
 _NAME = re.compile(r"(\d{1,18})-(\d{1,18})\.batch")
 _TEMPORARY = ".tmp"
 _DAMAGED = "damaged"
+_BEGUN = "begun"
 _LENGTH = 4
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -180,6 +181,28 @@ class Spool:
             counts=header.counts,
         )
         return Batch(header, folded)
+
+    def begin(self, name: Name) -> None:
+        """Note, durably, that a batch is on its way into the pool: see :meth:`begun`.
+
+        Raises:
+            OSError: The disk is full or failed.
+        """
+        if self.begun() == name:
+            return
+        made = self.directory / f".{os.getpid()}.begun{_TEMPORARY}"
+        made.unlink(missing_ok=True)
+        made.symlink_to(str(name))
+        made.rename(self.directory / _BEGUN)
+        sync_directory(self.directory)
+
+    def begun(self) -> Name | None:
+        """Return the batch that may be in the pool in part: it has to come before any other."""
+        try:
+            match = _NAME.fullmatch(os.fspath((self.directory / _BEGUN).readlink()))
+        except OSError:
+            return None
+        return Name(int(match[1]), int(match[2])) if match else None
 
     def remove(self, name: Name) -> None:
         """Forget a batch that is in the pool."""

@@ -110,6 +110,19 @@ def test_a_damaged_file_is_set_aside_and_stays(spool: Spool) -> None:
     assert spool.header(Name(3, 1)) is None
 
 
+def test_the_batch_that_was_begun_is_known_after_a_restart(spool: Spool) -> None:
+    assert spool.begun() is None
+    for seq in (1, 2):
+        spool.write(header(seq), folded())
+        spool.begin(Name(3, seq))
+        spool.begin(Name(3, seq))
+    assert Spool(spool.directory).begun() == Name(3, 2)
+    assert spool.names() == [Name(3, 1), Name(3, 2)]
+    spool.remove(Name(3, 2))
+    assert spool.begun() == Name(3, 2)  # it was there; whoever asks looks whether it still is
+    assert spool.size()[0] == 1
+
+
 def test_a_full_disk_leaves_no_half_file(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     real, written = os.write, 0
 
