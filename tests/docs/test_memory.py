@@ -68,7 +68,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def office(filled: Path, tmp_path: Path) -> Path:
     """Return a copy of it, to be changed."""
-    return shutil.copytree(filled, tmp_path / "office")
+    return shutil.copytree(filled, tmp_path / "office", symlinks=True)
 
 
 @pytest.mark.parametrize("name", ["new-sightings", "saved-hunts", "forget-and-keep"])
