@@ -305,6 +305,43 @@ def test_sightings_are_chosen(asked: Pool, wanted: Wanted, values: list[str]) ->
     assert listed(asked, wanted) == values
 
 
+@pytest.mark.parametrize("limit", [0, 1])
+def test_what_is_chosen_by_its_last_day_has_its_first_one_too(pool: Pool, limit: int) -> None:
+    for day in (0, 5, 9):
+        commit(pool, Seen("dns.query", "a.example", START + day * DAY, f"10.0.0.{day}"))
+    for wanted in (
+        Wanted(since=START + 9 * DAY, limit=limit),
+        Wanted(until=START + timedelta(seconds=1), limit=limit),
+        Wanted(host="10.0.0.5", limit=limit),
+    ):
+        (found,) = pool.sightings(wanted)
+        assert (found.first_seen, found.last_seen) == (START, START + 9 * DAY)
+        assert (found.count, found.hosts, found.patient_zero) == (3, 3, "10.0.0.0")
+    assert list(pool.sightings(Wanted(since=START + 10 * DAY, limit=limit))) == []
+
+
+@pytest.mark.parametrize("few", [0, 50_000])
+def test_hosts_that_show_few_values_and_hosts_that_show_many(
+    pool: Pool, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedette.pool.listing._FEW", few)
+    monkeypatch.setattr("vedette.pool.listing._MORE", 2)
+    for number in range(40):
+        # Seen last: by the other host; several rows of each value.
+        at = START + number * HOUR
+        commit(pool, Seen("dns.query", f"n{number:02}.example", at, f"10.0.0.{number % 2}"))
+        commit(pool, Seen("dns.query", f"n{number:02}.example", at + DAY / 48, "10.0.0.7"))
+    expected = [f"n{number:02}.example" for number in range(38, -1, -2)]
+    assert listed(pool, Wanted(host="10.0.0.0")) == expected
+    assert listed(pool, Wanted(host="10.0.0.0", limit=3)) == expected[:3]
+    assert listed(pool, Wanted(host="10.0.0.0", limit=0)) == expected
+    middle = START + 20 * HOUR
+    assert listed(pool, Wanted(host="10.0.0.0", until=middle, limit=4)) == expected[10:14]
+    assert listed(pool, Wanted(host="10.0.0.0", since=middle)) == expected[:10]
+    assert len(listed(pool, Wanted(limit=0))) == 40
+    assert listed(pool, Wanted(limit=39))[-1] == "n01.example"
+
+
 def test_a_card_is_about_all_places_and_the_names_below(asked: Pool) -> None:
     places_ = [Place("dns.query", "example.org", True), Place("tls.sni", "example.org", True)]
     assert [one.value for one in asked.seen(places_)] == [

@@ -75,16 +75,27 @@ def at(
         yield source + conditions, parameters
         return
     rows = pa.table({"field": [p.field for p in exact], "value": [p.value for p in exact]})
-    with backend.scratch(rows) as scratch:
+    with at_rows(backend, rows, table) as some:
         conditions, parameters = _conditions(few)
-        for field in sorted({place.field for place in exact}):
-            name = f"x{len(parameters)}"
-            parameters[name] = field
-            is_it = f"field = {{{name}:String}}"
-            conditions += (
-                f" OR ({is_it} AND value GLOBAL IN (SELECT value FROM {scratch} WHERE {is_it}))"
-            )
-        yield source + f"({conditions})", parameters
+        yield f"{some} OR {conditions}", parameters
+
+
+@contextmanager
+def at_rows(backend: Backend, keys: pa.Table, table: str) -> Iterator[str]:
+    """Give a SELECT of the rows of any number of fields and values."""
+    with backend.scratch(keys) as scratch:
+        fields = sorted(set(keys.column("field").to_pylist()))
+        # Field by field, the engine goes by the primary key.
+        conditions = " OR ".join(
+            f"(field = {is_it} AND value GLOBAL IN (SELECT value FROM {scratch}"
+            f" WHERE field = {is_it}))"
+            for is_it in map(_literal, fields)
+        )
+        yield f"SELECT * FROM {backend.database}.{table} WHERE {conditions or 0}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _conditions(places: Sequence[Place]) -> tuple[str, dict[str, Parameter]]:
