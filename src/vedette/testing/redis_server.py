@@ -19,8 +19,9 @@ _START_S = 10.0
 class RedisServer:
     """One server, from entering to leaving; it can be stopped and started meanwhile."""
 
-    def __init__(self, directory: Path) -> None:
-        """Take a directory for what a restart has to find again."""
+    def __init__(self, directory: Path, password: str = PASSWORD) -> None:
+        """Take a directory for what a restart has to find again; no password: all may come."""
+        self._password = password
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
@@ -30,7 +31,8 @@ class RedisServer:
     @property
     def url(self) -> str:
         """Its address, with the password."""
-        return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        user = f":{self._password}@" if self._password else ""
+        return f"redis://{user}127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
         """Start it.
@@ -54,7 +56,7 @@ class RedisServer:
         options = {
             "bind": "127.0.0.1",
             "port": str(self.port),
-            "requirepass": PASSWORD,
+            "requirepass": self._password,
             "dir": str(self._directory),
             "save": "",
             "appendonly": "yes",
@@ -84,4 +86,4 @@ class RedisServer:
         """Return a connection."""
         from redis import Redis  # noqa: PLC0415 - of the extra
 
-        return Redis(host="127.0.0.1", port=self.port, password=PASSWORD, protocol=2)
+        return Redis(host="127.0.0.1", port=self.port, password=self._password, protocol=2)
