@@ -55,8 +55,9 @@ unset UV_FIND_LINKS PIP_FIND_LINKS
 compile() { # TARGET ARGUMENT...
   local target=$1
   shift
+  # Extras stay in the pins: pip would take the newest version of one that it finds without.
   "$python" -m uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
-    --no-header --no-annotate --no-emit-index-url --no-emit-find-links "${upgrade[@]}" \
+    --no-strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links "${upgrade[@]}" \
     --output-file "requirements/$target.txt" "$@"
 }
 
