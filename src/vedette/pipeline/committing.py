@@ -81,7 +81,7 @@ class Committer:
             wait_s = _RETRY_S
             while True:
                 stopping = self._stop.is_set()
-                names = self.spool.names()
+                names = self._waiting()
                 if names and self._commit_some(store, names):
                     wait_s = _RETRY_S
                 elif stopping:
@@ -91,6 +91,14 @@ class Committer:
                     wait_s = min(2 * wait_s, _RETRY_MAX_S)
                 else:
                     self._stop.wait(_POLL_S)
+
+    def _waiting(self) -> list[Name]:
+        try:
+            return self.spool.names()
+        except OSError as error:
+            self._fail("", error)
+            self._stop.wait(_RETRY_S)
+            return []
 
     def _commit_some(self, store: Store, names: Sequence[Name]) -> bool:
         """Commit the oldest batch of each input, or up to the first that fails.
@@ -106,19 +114,18 @@ class Committer:
         try:
             self._commit(store, name)
         except (PoolError, StoreError, OSError) as error:
-            self.failed = str(error)
-            log.error(  # noqa: TRY400 - text and hint say it all
-                "pool.not_committed",
-                batch=str(name),
-                error=self.failed,
-                hint=getattr(error, "hint", ""),
-            )
+            self._fail(str(name), error)
         except Exception as error:
             self.failed = repr(error)
             log.exception("pool.commit_crashed", batch=str(name))
         else:
             self.failed = ""
         return not self.failed
+
+    def _fail(self, batch: str, error: Exception) -> None:
+        self.failed = str(error)
+        hint = getattr(error, "hint", "")
+        log.error("pool.not_committed", batch=batch, error=self.failed, hint=hint)
 
     def _commit(self, store: Store, name: Name) -> None:
         record = store.intake.input(name.input_id)

@@ -14,8 +14,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,12 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def log_of(home: Path) -> Path:
+    return home.parent / f"{home.name}.log"  # not on the disk that fills up
+
+
 def vedette(home: Path, *words: str | Path) -> subprocess.Popen[bytes]:
-    with (home / "log").open("ab") as log:
+    with log_of(home).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "vedette", *map(str, words)], cwd=home, stdout=log, stderr=log
         )
@@ -74,7 +78,7 @@ def new_home(directory: Path) -> Path:
 def memory(home: Path) -> Memory:
     """Everything that an ingest leaves behind."""
     export = vedette(home, "pool", "export", home / "export")
-    assert export.wait(120) == 0, (home / "log").read_text()
+    assert export.wait(120) == 0, log_of(home).read_text()
     found: dict[str, Any] = {}
     for table in TABLES:
         rows = pq.read_table(home / "export" / f"{table}.parquet")
@@ -117,7 +121,7 @@ def await_batch(home: Path, process: subprocess.Popen[bytes]) -> None:
 
 def finish(home: Path, logs: Path) -> None:
     done = ingest(home, logs)
-    assert done.wait(120) == 0, (home / "log").read_text()[-3000:]
+    assert done.wait(120) == 0, log_of(home).read_text()[-3000:]
 
 
 @pytest.mark.timeout(120 + 30 * KILLS)
@@ -127,7 +131,7 @@ def test_after_any_kill_all_is_as_in_an_undisturbed_run(tmp_path: Path, logs: Pa
     process = ingest(calm, logs)
     await_batch(calm, process)
     began = time.monotonic()
-    assert process.wait(120) == 0, (calm / "log").read_text()
+    assert process.wait(120) == 0, log_of(calm).read_text()
     busy_s = time.monotonic() - began
     expected = memory(calm)
     assert expected["spool"] == []
@@ -157,3 +161,53 @@ def test_after_any_kill_all_is_as_in_an_undisturbed_run(tmp_path: Path, logs: Pa
             assert found[part] == value, f"{part} in round {rounds} (VEDETTE_KILLS_SEED={SEED})"
         shutil.rmtree(home)
     print(f"{kills} kills in {rounds} rounds of {busy_s:.1f} s")
+
+
+def complaints(home: Path) -> list[str]:
+    lines = log_of(home).read_text().splitlines()
+    return [line for line in lines if "spool.failed" in line or "pool.not_committed" in line]
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[None]:
+    """A file system of its own, where that is allowed."""
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("only root may mount a small file system")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_fills_up_is_waited_for(tmp_path: Path, logs: Path) -> None:
+    calm = new_home(tmp_path / "calm")
+    finish(calm, logs)
+    expected = memory(calm)
+    home = tmp_path / "small"
+    with small_disk(home, "400m"):
+        (home / "vedette.toml").write_text(SETTINGS)
+        assert vedette(home, "pool", "status").wait(60) == 0
+        filler = home / "filler"
+        free = shutil.disk_usage(home).free - (1 << 20)
+        filler.write_bytes(b"x" * free)
+        process = ingest(home, logs)
+        try:
+            wait_for_room(home, process, filler)
+        finally:
+            process.kill()
+            process.wait()
+        found = memory(home)
+    assert found == expected
+
+
+def wait_for_room(home: Path, process: subprocess.Popen[bytes], filler: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not complaints(home):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(1)
+    filler.unlink()
+    assert process.wait(60) == 0, log_of(home).read_text()[-3000:]
