@@ -12,12 +12,13 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 
 import click
 import msgspec
 
-from vedette import config
+from vedette import config, fields
 from vedette.buffers import ROWS, Profile
 from vedette.cli import EXIT_CODES, vedette
 from vedette.misp import http
@@ -141,6 +142,53 @@ def eve_fields() -> str:
     return _table(("indicator type", "buffer", "EVE fields, any version"), rows)
 
 
+def remembered() -> str:
+    """Every field that is remembered."""
+    rows = []
+    for field in fields.FIELDS:
+        hunted = ", ".join(_hunted(kind.value, match) for kind, match in field.hunted)
+        ours = "" if field.asset is fields.Asset.CLIENT else "; our end is the server"
+        skipped = "; only if you ask for it" if field.private else ""
+        event = field.event.replace("|", ", ")
+        where = f"{field.where}{ours}{skipped}"
+        rows.append((f"`{field.name}`", event, where, field.spelling.value, hunted or "-"))
+    return _table(("field", "event", "taken from", "spelling", "hunted for"), rows)
+
+
+def _hunted(kind: str, match: fields.Match) -> str:
+    return f"`{kind}`" if match is fields.Match.EXACT else f"`{kind}` ({match.value})"
+
+
+def spellings() -> str:
+    """How an observed text becomes a value."""
+    return _table(("spelling", "means"), list(_members(fields.Spelling)))
+
+
+def matches() -> str:
+    """How an indicator is compared."""
+    said = dict(_members(fields.Match))
+    said["exact"] = said["exact"] or "The value itself."
+    return _table(("compared", "means"), list(said.items()))
+
+
+def _members(cls: type[Enum]) -> Iterator[tuple[str, str]]:
+    """Yield the values of an enumeration with what the source says about each."""
+    source = Path(sys.modules[cls.__module__].__file__ or "").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            is_said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            text = " ".join(str(after.value.value).split()) if is_said else ""
+            yield str(node.value.value), text.replace("``", "`")
+
+
+def not_remembered() -> str:
+    """Indicator types that no hunt can answer."""
+    rows = [(f"`{kind.value}`", why) for kind, why in fields.NOT_REMEMBERED.items()]
+    return _table(("indicator type", "because"), rows)
+
+
 def rules() -> str:
     """Each rule: its sid at the default sid base, and what it compares."""
     rows = []
@@ -189,6 +237,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "manifest-rules": fields_of(manifest.RulesInfo),
     "manifest-rule": fields_of(manifest.RuleInfo),
     "eve-fields": eve_fields,
+    "fields": remembered,
+    "spellings": spellings,
+    "matches": matches,
+    "not-remembered": not_remembered,
     "profiles": profiles,
     "rules": rules,
 }
