@@ -57,6 +57,8 @@ class Spooler:
         """Spooled since we began."""
         self.durable: Callable[[str], None] = lambda _: None
         """Told each position up to which everything is spooled."""
+        self._given_up = False
+        """Whether lines were dropped: a position behind them must not be spooled any more."""
         self._spool = spool
         self._job = job
         self._fold = fold
@@ -100,10 +102,12 @@ class Spooler:
         """Make a batch of what was taken in, and wait until it is durable.
 
         A full disk is waited for; if we shall stop meanwhile, the batch is given up, and what can
-        be read again will be.
+        be read again will be. After that, or a failure, nothing more is spooled: the next batch
+        would say that this one was read.
         """
-        if self._since is None:
+        if self._since is None or self._given_up:
             return
+        self._given_up = True
         folded = self._fold.take()
         counts = Counter(folded.counts) + self._skipped
         header = Header(
@@ -132,6 +136,7 @@ class Spooler:
                 return
         if failed:
             log.info("spool.recovered", place=self._job.place)
+        self._given_up = False
         self.seq += 1
         self.counts.update(counts)
         self._begin()
