@@ -64,7 +64,7 @@ def commands(text: str) -> Iterator[list[str]]:
     """Yield the words of every ``vedette`` command in a shell block."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        for word in ("&", "|", ";", "&&", ">"):
+        for word in ("&", "|", ";", "&&", ">", ">>", "2>", "<"):
             if word in words:
                 words = words[: words.index(word)]
         if words and words[0] == "vedette":
