@@ -65,6 +65,8 @@ class Listening:
             self._open(server)
         except OSError as error:
             self._selector.close()
+            if self._server is not None:
+                self._server.close()
             raise UsageError(
                 f"cannot listen on {self._path}: {error.strerror}",
                 hint="The directory has to exist, and Vedette has to be allowed to write there.",

@@ -75,7 +75,11 @@ class Spooler:
         """Take in lines and the place behind them."""
         if self._since is None:
             self._since = time.monotonic()
-        self._fold.add(lines.data)
+        try:
+            self._fold.add(lines.data)
+        except BaseException:
+            self._given_up = True  # some of the lines may be in the fold
+            raise
         self.bytes += len(lines.data)
         self._skipped.update(lines.skipped)
         self._position = lines.position
