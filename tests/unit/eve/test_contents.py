@@ -31,8 +31,9 @@ def entering(directory: Path, path: Path, *known: Bookmark) -> Iterator[tuple[in
     entered = contents.enter(Segment(path))
     assert entered is not None
     with closing(entered.segment) as segment:
+        offset = segment.offset
         rest = b"" if entered.complete else segment.read(1 << 30) or b""
-        yield segment.offset, rest, entered.complete
+        yield offset, rest, entered.complete
     claims.release()
 
 
