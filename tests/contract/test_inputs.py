@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pytest
 
+from vedette.errors import PoolError, UsageError
 from vedette.eve import redis_list, redis_stream
 from vedette.eve.claims import Claims
 from vedette.eve.contents import Contents, Known
@@ -23,7 +24,7 @@ from vedette.eve.listening import Listening, ListeningForDatagrams
 from vedette.eve.redis_list import RedisList
 from vedette.eve.redis_place import parse
 from vedette.eve.redis_stream import RedisStream
-from vedette.eve.segment import Bookmark
+from vedette.eve.segment import MAX_LINE, Bookmark
 from vedette.testing.redis_server import RedisServer
 
 
@@ -261,3 +262,84 @@ def test_a_crash_between_spool_and_acknowledgement_gives_nothing_twice(
 def test_a_line_feed_at_the_end_is_not_doubled(case: Case) -> None:
     case.write([line(1)])
     assert Read(case).lines == [line(1)]
+
+
+@pytest.mark.parametrize("case", QUEUES, indirect=True)
+def test_a_redis_that_goes_away_and_comes_back_costs_nothing(
+    case: Case, redis_server: RedisServer
+) -> None:
+    lines = [line(number) for number in range(3000)]
+    case.write(lines[:2000])
+    got: list[bytes] = []
+    idle = 0
+
+    def restart() -> None:
+        redis_server.stop()
+        time.sleep(0.3)
+        redis_server.start()
+        case.write(lines[2000:])
+
+    def wait() -> bool:
+        nonlocal idle
+        idle += 1
+        return idle < 10
+
+    with case.open("", wait) as source:
+        for batch in source.batches():
+            idle = 0
+            got += batch.data.splitlines(keepends=True)
+            if len(got) == 64:  # the first batch, not acknowledged
+                thread = threading.Thread(target=restart)
+                thread.start()
+                time.sleep(0.1)
+            elif len(got) > 200:
+                source.ack(batch.position)
+        thread.join()
+    assert sorted(got) == lines
+
+
+@pytest.mark.parametrize("case", QUEUES, indirect=True)
+def test_a_redis_that_lets_nobody_in_says_so_without_the_password(
+    case: Case, redis_server: RedisServer
+) -> None:
+    assert isinstance(case, ListCase)
+    case.address = parse(f"redis://:wr0ng@127.0.0.1:{redis_server.port}/0?mode={case.mode}")
+    with pytest.raises(UsageError, match="refuses") as refused:
+        case.open("", lambda: False).__enter__()
+    assert "wr0ng" not in f"{refused.value} {refused.value.hint}"
+    case.address = parse(f"redis://127.0.0.1:1/0?mode={case.mode}")
+    with pytest.raises(PoolError, match=r"cannot reach redis://127\.0\.0\.1:1/0"):
+        case.open("", lambda: False).__enter__()
+
+
+def test_a_key_of_another_kind_is_left_alone(redis_server: RedisServer) -> None:
+    key = f"eve-{os.urandom(4).hex()}"
+    for wrong, right in ((ListCase, StreamCase), (StreamCase, ListCase)):
+        written, asked = right(redis_server, key), wrong(redis_server, key)
+        written.write([line(1)])
+        with pytest.raises(UsageError, match="not a") as refused:
+            asked.open("", lambda: False).__enter__()
+        assert refused.value.hint == f"Read it with mode={right.mode}."
+        assert Read(written).lines == [line(1)]
+        for case in (asked, written):
+            case.close()
+
+
+@pytest.mark.parametrize("case", QUEUES, indirect=True)
+def test_an_entry_that_is_too_long_is_counted_and_costs_no_other(case: Case) -> None:
+    case.write([line(1), b"x" * (MAX_LINE + 1), line(2), b'{"a":\n2}\n'])
+    read = Read(case)
+    assert sorted(read.lines) == [b'{"a": 2}\n', line(1), line(2)]
+    assert read.skipped == {"oversized": 1}
+
+
+@pytest.mark.parametrize("case", ["redis-stream"], indirect=True)
+def test_what_a_stream_was_trimmed_of_before_it_was_read_again_is_a_gap(case: Case) -> None:
+    assert isinstance(case, StreamCase)
+    case.write([line(number) for number in range(10)])
+    lost = Read(case, ack=False)
+    assert len(lost.lines) == 10
+    case.client.execute_command("XTRIM", case.key, "MAXLEN", 4)
+    again = Read(case)
+    assert again.lines == [line(number) for number in range(6, 10)]
+    assert again.skipped == {"gap": 6}
