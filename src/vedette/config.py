@@ -99,7 +99,7 @@ class PoolSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     retention: str = "90d"
     """How long it is remembered who showed a value and when; the values themselves stay."""
     retention_bytes: Annotated[int, Meta(ge=0)] = 0
-    """The most bytes that these observations may take; the oldest months go first. 0: no limit."""
+    """The most bytes that these observations may take; the oldest weeks go first. 0: no limit."""
     learning: str = "7d"
     """For how long from the first event on every value is expected to be new."""
     skip: tuple[str, ...] = ("http.cookie",)
@@ -276,7 +276,7 @@ state = "state"
 # cluster = ""
 # How long it is remembered who showed a value and when. The values are remembered for ever.
 # retention = "90d"
-# The most bytes that these observations may take; the oldest months go first. 0: no limit.
+# The most bytes that these observations may take; the oldest weeks go first. 0: no limit.
 # retention_bytes = 0
 # For how long from the first event on every value is expected to be new.
 # learning = "7d"

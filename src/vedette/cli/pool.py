@@ -85,8 +85,8 @@ def expire(out: Output) -> None:
         gone = memory.expire()
         since = memory.coverage().observations_since
     if gone.partitions or gone.rows:
-        months = f"{len(gone.partitions)} months, " if gone.partitions else ""
-        out.good(f"dropped {months}{gone.rows:,} rows, {size(gone.bytes)}")
+        weeks = f"{len(gone.partitions)} weeks, " if gone.partitions else ""
+        out.good(f"dropped {weeks}{gone.rows:,} rows, {size(gone.bytes)}")
     else:
         out.good("nothing is beyond the retention")
     out.say(f"       who and when is known since {since or '- (nothing is remembered yet)'}")

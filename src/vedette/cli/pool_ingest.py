@@ -88,7 +88,7 @@ def describe(progress: Progress) -> str:
 def show_ingested(out: Output, done: Ingested, sensor: str) -> None:
     """Print what an ingest brought, and what it left out and why."""
     progress = done.progress
-    counts = progress.committed or progress.counts
+    counts = progress.committed if done.error else progress.committed or progress.counts
     read = f"{counts.get('lines', 0):,} lines, {counts.get('events', 0):,} events"
     took = f"{progress.seconds:.1f} s ({progress.events_per_s:,.0f} events/s)"
     if done.error:

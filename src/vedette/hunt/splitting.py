@@ -34,7 +34,7 @@ _LINK = re.compile(r"(?<=[^\s/])[\[{]|(?<=[^:/]/)[\[{]")
 _REQUEST = re.compile(r"\b(?:GET|POST|HEAD|PUT)\s+(/[^\s\"'<>`|]+)")
 _CELLS = re.compile(r"[\t;|\",\u201c\u201d\u00ab\u00bb]+")
 _WORDS = re.compile(r"[\s<>`'\u2018\u2019\x00-\x1f]+")
-_BULLET = re.compile(r"(?:[-*+\u2022\u00b7\u25cf\u2013]+|\d{1,3}[.)])\s+")
+_BULLET = re.compile(r"\A(?:[-*+\u2022\u00b7\u25cf\u2013]+|\d{1,3}[.)])\s+")
 _BRACKETS = re.compile(r"[\[({](?!\.)|(?<!\.)[\])}]")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,20}[:=](?=[^\s:/\\=])")
 _PAIRS_OF_HEX = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2})+", re.ASCII).fullmatch

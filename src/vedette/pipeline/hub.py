@@ -28,6 +28,8 @@ class Hub:
         self.settings = settings
         try:
             settings.bundles.mkdir(parents=True, exist_ok=True)
+            # What the network has shown is for those who run Vedette, and its group.
+            settings.pool_dir.mkdir(mode=0o750, exist_ok=True)
         except OSError as error:
             raise StoreError(
                 f"cannot create the state directory {settings.state_dir}: {error.strerror}",

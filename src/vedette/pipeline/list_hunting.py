@@ -184,11 +184,11 @@ def judge(hub: Hub, found: Sequence[Found]) -> Iterator[Finding]:
     verdicts = Verdicts(hub)
     store = hub.store
     for some in pieces(found):
-        keys = {Key(IndicatorType(one.type), one.indicator) for one in some}
+        keys = {key for one in some for key in _meant(one)}
         entries = store.entries.lookup(keys)
         published = store.retro.published(entries)
         for one in some:
-            key = Key(IndicatorType(one.type), one.indicator)
+            key = next((key for key in _meant(one) if key in entries), _meant(one)[0])
             claims = entries.get(key, [])
             live = verdicts.of_a_list(
                 key,
@@ -200,6 +200,14 @@ def judge(hub: Hub, found: Sequence[Found]) -> Iterator[Finding]:
             )
             sources = tuple(dict.fromkeys(claim.source for claim in claims))
             yield Finding(found=one, live=live, listed=sources)
+
+
+def _meant(found: Found) -> list[Key]:
+    """Return under which keys a source may list it: a bare name may be a host's name alone."""
+    key = Key(IndicatorType(found.type), found.indicator)
+    if key.type is IndicatorType.DOMAIN and found.observed == found.indicator:
+        return [key, Key(IndicatorType.HOSTNAME, key.value)]
+    return [key]
 
 
 def found_of(hub: Hub, run: int) -> list[Found]:

@@ -141,3 +141,16 @@ def test_other_json_is_read_word_by_word() -> None:
 def test_html_is_read_without_its_marks() -> None:
     keys, _ = read("<!doctype html><p><a href='x'>hxxp://evil[.]com/a?b&amp;c</a></p>")
     assert "url=evil.com/a?b&c" in keys
+
+
+def test_numbers_and_brackets_in_the_middle_of_a_sentence_cost_no_indicator() -> None:
+    digest = "a" * 62 + "08"
+    keys, _ = read(
+        "The server is 198.51.100[.]23. Mails came later.\n"
+        f"It dropped a file (SHA256 {digest}) and left.\n"
+        "1) evil[.]example\n"
+    )
+    assert "ip-dst=198.51.100.23" in keys
+    assert f"sha256={digest}" in keys
+    assert "domain=evil.example" in keys
+    assert not any("mails" in key.lower() for key in keys)
