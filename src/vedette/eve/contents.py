@@ -39,7 +39,8 @@ class Contents:
     def __init__(self, claims: Claims, lookup: Lookup, sensor: str) -> None:
         self._claims = claims
         self._lookup = lookup
-        self._sensor = sensor
+        self.sensor = sensor
+        """Whose what we read is."""
         self._read: dict[str, Bookmark] = {}
         """What we have read that is not durable yet."""
         self._current = ""
@@ -83,7 +84,7 @@ class Contents:
 
     def _candidates(self, head: str, least: int) -> list[Known]:
         """Return what may be the beginning of a file, the longest first."""
-        ours = [Known(bookmark, self._sensor) for bookmark in self._read.values()]
+        ours = [Known(bookmark, self.sensor) for bookmark in self._read.values()]
         found = [
             known
             for known in [*ours, *self._lookup(head)]

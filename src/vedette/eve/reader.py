@@ -123,6 +123,8 @@ class _Follower:
         self._contents = contents
         self._entered: Segment | None = None
         self._patience = _PATIENCE
+        self._waiting_for = ""
+        """Who reads the file that we would."""
         self._family = family
         self._path = path
         self._bookmark = bookmark
@@ -175,13 +177,27 @@ class _Follower:
         if start:
             entered = self._contents.enter(segment)
             if entered is None:
+                self._say_waiting(segment)
                 return False
+            self._waiting_for = ""
+            if entered.known is not None and entered.known.sensor != self._contents.sensor:
+                known_of = entered.known.sensor
+                log.warning("eve.known", path=str(self._path), of_sensor=known_of)
             self._queue[0] = segment = entered.segment
             if entered.complete:
                 segment.seek_end()
         self._entered = segment
         self._patience = _PATIENCE
         return True
+
+    def _say_waiting(self, segment: Segment) -> None:
+        """Say once that another process reads this file."""
+        if self._contents is None:
+            return
+        holder = self._contents.holder(segment)
+        if holder != self._waiting_for:
+            log.warning("eve.waiting", path=str(segment.path), reader=holder)
+        self._waiting_for = holder
 
     def moved(self) -> bool:
         """Whether there is another file to read by now."""

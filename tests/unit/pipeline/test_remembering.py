@@ -133,6 +133,19 @@ def test_a_sensor_that_comes_later_is_followed_and_one_that_goes_is_left(
         daemon.wait(lambda: len(daemon.events("memory.left")) == 1)
 
 
+def test_one_file_of_two_sensors_is_read_once_and_that_is_said(cli: Cli, short_path: Path) -> None:
+    eve = prepared(cli, short_path, '[pool]\ncommit_every = "1s"\n')
+    eve.write_text(events("one.example", 0, 100))
+    cli("sensor", "add", "twin", "--socket", "t.sock", "--rules", "r", "--eve", eve)
+    with running(short_path) as daemon:
+        daemon.wait(lambda: len(daemon.events("eve.waiting")) == 1)
+        daemon.wait(lambda: daemon.count("one.example") == 100)
+        with eve.open("a") as file:
+            file.write(events("two.example", 0, 50))
+        daemon.wait(lambda: daemon.count("two.example") == 50)
+        assert daemon.count("one.example") == 100
+
+
 def test_a_reader_that_is_killed_is_started_again(cli: Cli, short_path: Path) -> None:
     eve = prepared(cli, short_path, '[pool]\ncommit_every = "1s"\n')
     eve.write_text(events("one.example", 0, 100))
