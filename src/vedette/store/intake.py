@@ -139,10 +139,17 @@ class Intake:
             yield convert(dict(zip(FileRecord.__struct_fields__, row, strict=True)), FileRecord)
 
     def totals(self) -> list[InputTotals]:
-        """What is in the pool of each place; several readers of one place as one."""
+        """What is in the pool of each place; several readers of one place as one.
+
+        Files in which nothing was new leave no trace; a log that is followed is there from the
+        beginning.
+        """
         found: dict[tuple[str, str, str], InputTotals] = {}
         for number, stream, place, sensor, at in self._db.execute(
-            "SELECT id, kind, place, sensor, updated_at FROM pool_input ORDER BY place, sensor, id"
+            "SELECT id, kind, place, sensor, updated_at FROM pool_input"
+            " WHERE seq>0 OR kind NOT LIKE 'file%'"
+            " OR EXISTS (SELECT 1 FROM pool_counter WHERE input_id=id)"
+            " ORDER BY place, sensor, id"
         ).fetchall():
             key = stream.partition("/")[0], place, sensor
             before = found.get(key)

@@ -68,6 +68,13 @@ def test_batches_are_in_the_order_of_their_numbers(spool: Spool) -> None:
     assert [head.seq for head in spool.headers()] == [9, 10, 100]
 
 
+def test_a_clock_that_jumps_back_changes_no_order(spool: Spool) -> None:
+    for seq in (1, 2, 3):
+        spool.write(header(seq), folded())
+        os.utime(spool.directory / str(Name(3, seq)), (1000 - seq, 1000 - seq))
+    assert [name.seq for name in spool.names()] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("at", [0, 5, 16, 40, 200, -1000, -1])
 def test_a_byte_that_the_disk_altered_is_found(spool: Spool, at: int) -> None:
     spool.write(header(), folded())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vedette.errors import StoreError
-from vedette.store import Store
+from vedette.store import Store, intake
 from vedette.store.intake import FileRecord, InputRecord, reading
 
 
@@ -47,6 +47,20 @@ def test_a_file_that_was_read_further_before_keeps_its_place(store: Store) -> No
     assert max(f.offset for f in store.intake.files("aa")) == 900
 
 
+def test_a_clock_that_jumps_back_takes_no_place_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = store.intake.open("file", "/x", "north")
+    for seq, year in ((1, 2030), (2, 2020)):
+        monkeypatch.setattr(intake, "_now", lambda year=year: f"{year}-01-01T00:00:00+00:00")
+        store.intake.commit(one.id, seq, position=f"p{seq}", files=[], counts={"lines": 1})
+    record = store.intake.input(one.id)
+    assert record is not None
+    assert (record.seq, record.position) == (2, "p2")
+    (total,) = store.intake.totals()
+    assert (total.counts, total.updated_at.year) == ({"lines": 2}, 2020)
+
+
 def test_files_too_short_for_a_head_are_candidates_for_every_head(store: Store) -> None:
     one = store.intake.open("file", "/x", "north")
     files = [file(90, head=""), file(900, head="bb", inode=8)]
@@ -61,6 +75,12 @@ def test_all_readers_of_one_place_are_shown_as_one(store: Store) -> None:
         store.intake.commit(one.id, 1, position="", files=[], counts={"lines": lines})
     (total,) = store.intake.totals()
     assert (total.kind, total.counts) == ("file", {"lines": 7})
+
+
+def test_files_in_which_nothing_was_new_are_not_shown(store: Store) -> None:
+    store.intake.open("file", "/var/log", "north")
+    store.intake.open("follow", "/var/log/eve.json", "north")
+    assert [total.kind for total in store.intake.totals()] == ["follow"]
 
 
 def test_an_input_that_is_not_there_is_none(store: Store) -> None:
