@@ -169,13 +169,13 @@ def test_a_memory_that_is_switched_off_is_said_once(cli: Cli, short_path: Path) 
         assert len(daemon.events("memory.off")) == 1
         assert "enabled is false" in daemon.events("memory.off")[0]["reason"]
         assert daemon.stop() == 0
-    assert not (short_path / "state/pool").exists()
+    assert not (short_path / "state/pool/store").exists()
 
 
 def test_a_store_that_another_process_has_open_is_waited_for(cli: Cli, short_path: Path) -> None:
     prepared(cli, short_path).write_text(events("one.example", 0, 100))
     settings = load(short_path / "vedette.toml")
-    settings.pool_dir.mkdir(parents=True)
+    settings.pool_dir.mkdir(parents=True, exist_ok=True)
     lock = ExitStack()
     lock.enter_context(exclusive(lock_path(settings), "a test"))
     with lock, running(short_path) as daemon:
