@@ -18,6 +18,7 @@ from vedette.errors import UsageError
         (" 2026-03-04 10:15:07.5 ", datetime(2026, 3, 4, 10, 15, 7, 500_000, tzinfo=UTC)),
         ("2026-03-04T10:15+02:00", datetime(2026, 3, 4, 8, 15, tzinfo=UTC)),
         ("20260304", datetime(2026, 3, 4, tzinfo=UTC)),
+        ("0001-01-01", datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_a_time_is_utc_unless_it_says_otherwise(text: str, meant: datetime) -> None:
@@ -35,7 +36,10 @@ def test_nothing_is_no_limit() -> None:
     assert moment_of("") is None
 
 
-@pytest.mark.parametrize("text", ["yesterday", "0h", "24", "3w", "2026-13-01", "-1d", "999999d"])
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "0h", "24", "3w", "2026-13-01", "-1d", "999999d", "9999-12-31T23:59-01:00"],
+)
 def test_what_is_neither_is_refused_with_the_forms_that_are(text: str) -> None:
     with pytest.raises(UsageError, match="neither an age nor a time") as caught:
         moment_of(text)

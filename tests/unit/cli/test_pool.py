@@ -107,7 +107,7 @@ def test_an_owner_that_does_not_answer_is_named(
     cli("init")
     monkeypatch.setattr("vedette.pipeline.pooling.WAIT_S", 0.3)
     lock = lock_path(load(short_path / "vedette.toml"))
-    lock.parent.mkdir(parents=True)
+    lock.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(lock, "vedette run"):
         refused = cli("pool", "status")
     assert refused.code == 6

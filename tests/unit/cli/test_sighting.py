@@ -185,6 +185,11 @@ def test_csv_warns_of_formulas_and_defuses_them_on_request(ask: Cli) -> None:
         (("list", "--field", "dns.qurey"), "Did you mean dns.query"),
         (("list", "--since", "yesterday"), "6h or 7d"),
         (("list", "--host", "nobody"), "one IPv4 or IPv6 address"),
+        (("list", "--host", "999.9"), "one IPv4 or IPv6 address"),
+        (("list", "--host", "010.1.1.1"), "one IPv4 or IPv6 address"),
+        (("list", "--limit", "-1"), "between 0 and"),
+        (("list", "--limit", "99999999999999999999"), "between 0 and"),
+        (("show", "x.example", "--who", "-1"), "between 0 and"),
         (("list", "--learning"), "Add --new"),
         (("export", "--cursor", "c"), "Add --new"),
         (("show", " "), "Quote the value"),
@@ -196,6 +201,13 @@ def test_what_means_nothing_is_refused_with_what_to_do(
     refused = ask("sighting", *arguments)
     assert refused.code == 2
     assert said in refused.err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "[2001:db8::1]"])  # noqa: S104
+def test_any_address_is_a_host(ask: Cli, host: str) -> None:
+    answer = ask("sighting", "list", "--host", host, "--since", "0001-01-01")
+    assert answer.code == 0
+    assert "Nothing fits." in answer.out
 
 
 def test_an_export_to_standard_output_is_no_json_document(ask: Cli) -> None:
