@@ -128,7 +128,7 @@ def test_it_ends_when_everything_ends(settings: Settings, memory: Flaky) -> None
 
 def test_once_hunts_nothing_where_nothing_was_ever_remembered(hub: Hub) -> None:
     assert hunt_once(hub) is None
-    assert not hub.settings.pool_dir.exists()
+    assert not hub.settings.pool_dir.joinpath("store").exists()
 
 
 def test_the_daemon_hunts_what_a_pull_brings_in_what_it_has_read(short_path: Path) -> None:
