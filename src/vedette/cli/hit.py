@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from vedette.cli.choices import limit_of
 from vedette.cli.common import error_document, hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.config import parse_duration
@@ -25,7 +26,7 @@ def hit() -> None:
 @hit.command("list")
 @click.option("--since", default="", metavar="AGE", help="Only last seen within 90s, 6h, 7d...")
 @click.option("--sensor", default="", help="Only of this sensor.")
-@click.option("--limit", default=100, show_default=True, help="At most so many.")
+@click.option("--limit", default=100, show_default=True, callback=limit_of, help="At most so many.")
 @click.option("--retro", is_flag=True, help="Only those that a hunt found in the past.")
 @click.option("--live", is_flag=True, help="Only those that were met as they happened.")
 @with_output

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import click
 import msgspec
 
-from vedette.cli.choices import moment_of
+from vedette.cli.choices import limit_of, moment_of
 from vedette.cli.common import hub, with_output
 from vedette.cli.hunt_table import show_answer, show_hunted, show_hunts, show_run, show_runs
 from vedette.cli.output import Output
@@ -77,7 +77,13 @@ class _Job(NamedTuple):
 @_meaning
 @click.option("--name", default="", help="What to call it.")
 @click.option("--save", is_flag=True, help="Keep it under its name, to be run again.")
-@click.option("--limit", default=_SHOWN, show_default=True, help="Findings to show; 0: all.")
+@click.option(
+    "--limit",
+    default=_SHOWN,
+    show_default=True,
+    callback=limit_of,
+    help="Findings to show; 0: all.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the findings as CSV.")
 @with_output
 def run(
@@ -255,7 +261,9 @@ def list_command(out: Output) -> None:
 
 @hunt.command()
 @click.argument("which", default="")
-@click.option("--limit", default=_SHOWN, show_default=True, help="Lines to show; 0: all.")
+@click.option(
+    "--limit", default=_SHOWN, show_default=True, callback=limit_of, help="Lines to show; 0: all."
+)
 @with_output
 def show(out: Output, which: str, limit: int) -> None:
     """Show the last runs, those of the saved hunt WHICH, or the run of that number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from vedette.cli.choices import fields_of, moment_of
+from vedette.cli.choices import fields_of, limit_of, moment_of
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output
 from vedette.cli.sighting_card import show_card
@@ -18,7 +19,7 @@ from vedette.cli.sighting_table import show_emptiness, show_new, show_sightings
 from vedette.errors import UnusableValueError, UsageError
 from vedette.model import IndicatorType
 from vedette.normalize import normalize, refang
-from vedette.normalize.addresses import canonical_address
+from vedette.normalize.observed import address as observed_address
 from vedette.pipeline import exporting
 from vedette.pipeline.looking import look_up
 from vedette.pipeline.memory import Memory
@@ -91,9 +92,13 @@ def _address(text: str) -> str:
     """
     if not text:
         return ""
-    address = canonical_address(refang(text))
-    if address is None:
-        raise UsageError(f"'{text}' is no address", hint="--host takes one IPv4 or IPv6 address.")
+    address = observed_address(refang(text))
+    try:
+        ipaddress.ip_address(address)
+    except ValueError as error:
+        raise UsageError(
+            f"'{text}' is no address", hint="--host takes one IPv4 or IPv6 address."
+        ) from error
     return address
 
 
@@ -104,7 +109,9 @@ def sighting() -> None:
 
 @sighting.command("list")
 @_filtered
-@click.option("--limit", default=50, show_default=True, help="At most so many; 0: all.")
+@click.option(
+    "--limit", default=50, show_default=True, callback=limit_of, help="At most so many; 0: all."
+)
 @with_output
 def list_command(out: Output, limit: int, **filters: Any) -> None:
     """List values that the network has shown, the last seen first.
@@ -134,7 +141,14 @@ def _records(memory: Memory, wanted: Wanted, *, is_new: bool) -> Iterator[export
 @sighting.command()
 @click.argument("value")
 @click.option("--below", is_flag=True, help="Names below it, too.")
-@click.option("--who", "who_limit", default=_WHO_SHOWN, show_default=True, help="Rows of who.")
+@click.option(
+    "--who",
+    "who_limit",
+    default=_WHO_SHOWN,
+    show_default=True,
+    callback=limit_of,
+    help="Rows of who.",
+)
 @with_output
 def show(out: Output, value: str, who_limit: int, *, below: bool) -> None:
     """Show everything about VALUE (any spelling, defanged too): since when, how often, who.

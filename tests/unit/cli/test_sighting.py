@@ -203,7 +203,7 @@ def test_what_means_nothing_is_refused_with_what_to_do(
     assert said in refused.err
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "[2001:db8::1]"])  # noqa: S104
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "[2001:db8::1]"])
 def test_any_address_is_a_host(ask: Cli, host: str) -> None:
     answer = ask("sighting", "list", "--host", host, "--since", "0001-01-01")
     assert answer.code == 0
