@@ -95,7 +95,7 @@ def _database() -> str:
 
 
 def _forget(backend: Backend) -> None:
-    backend.command(f"DROP DATABASE IF EXISTS {backend.database} SYNC")
+    backend.command(f"DROP DATABASE IF EXISTS {backend.database}")
     backend.close()
 
 

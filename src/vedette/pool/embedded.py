@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from vedette.errors import BusyError, PoolError
 from vedette.pool.backend import Parameter
-from vedette.pool.schema import SCRATCH
+from vedette.pool.schema import SCRATCH, forget
 from vedette.pool.written import WrittenParts
 
 _INSERT = (
@@ -129,7 +129,8 @@ class EmbeddedBackend:
                 session.query(made, "Null")
             yield name
         finally:
-            self.command(f"DROP TABLE IF EXISTS {name} SYNC")
+            for statement in forget(name):
+                self.command(statement)
 
     @contextmanager
     def _session(self) -> Iterator[_Session]:

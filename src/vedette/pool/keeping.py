@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
+import numpy as np
 import structlog
 from msgspec import Struct
 
@@ -57,13 +58,13 @@ def coverage(backend: Backend, learning: timedelta) -> Coverage:
 
 def _start(backend: Backend) -> datetime:
     """Return the hour from which on there is traffic: a few events of a clock at 1970 are none."""
-    sql = (
-        f"SELECT toDateTime64(quantileExactWeighted({_STRAY})(c.hour, c.events), 6, 'UTC')"
-        " AS start"
-        f" FROM {backend.database}.coverage AS c"
+    table = backend.query(
+        "SELECT toUnixTimestamp(hour) AS at, sum(c.events) AS events"
+        f" FROM {backend.database}.coverage AS c GROUP BY at ORDER BY at"
     )
-    start: datetime = backend.query(sql)["start"][0].as_py()
-    return start
+    events = np.cumsum(table.column("events").to_numpy())
+    first = int(np.searchsorted(events, events[-1] * _STRAY, side="right"))
+    return datetime.fromtimestamp(table.column("at")[first].as_py(), UTC)
 
 
 def _sensor(

@@ -8,7 +8,7 @@ import numpy as np
 
 from vedette.pool.backend import Backend
 from vedette.pool.known import Keys
-from vedette.pool.schema import SCRATCH, check_version, statements
+from vedette.pool.schema import SCRATCH, check_version, forget, statements
 
 
 def prepare(backend: Backend, cluster: str = "") -> None:
@@ -29,7 +29,8 @@ def prepare(backend: Backend, cluster: str = "") -> None:
         {"database": backend.database, "scratch": SCRATCH},
     )
     for name in left.column("name").to_pylist():
-        backend.command(f"DROP TABLE IF EXISTS {backend.database}.{name} SYNC")
+        for statement in forget(f"{backend.database}.{name}"):
+            backend.command(statement)
 
 
 def read_keys(backend: Backend) -> Keys:

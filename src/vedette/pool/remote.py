@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from vedette.errors import ConfigError, PoolError
 from vedette.pool.backend import Parameter
-from vedette.pool.schema import SCRATCH, check_identifier
+from vedette.pool.schema import SCRATCH, check_identifier, forget
 
 PASSWORD_VARIABLE = "VEDETTE_POOL_PASSWORD"  # noqa: S105 - its name, not the password
 _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
@@ -196,7 +196,8 @@ class RemoteBackend:
             self._insert(name, rows, _ONE_BLOCK)
             yield f"{self.database}.{name}"
         finally:
-            self.command(f"DROP TABLE IF EXISTS {self.database}.{name} SYNC")
+            for statement in forget(f"{self.database}.{name}"):
+                self.command(statement)
 
     def _try(self, work: Callable[[], _T]) -> _T:
         """Do something, again if the server could not be reached for a moment."""

@@ -81,6 +81,15 @@ def statements(database: str, cluster: str = "") -> Iterator[str]:
             )
 
 
+def forget(scratch: str) -> tuple[str, ...]:
+    """Return the statements that end a scratch table.
+
+    Emptied first: a table that is dropped keeps its memory for some minutes, and the small build
+    of the embedded engine waits for ever if it is told to drop it at once (``SYNC``).
+    """
+    return f"TRUNCATE TABLE IF EXISTS {scratch}", f"DROP TABLE IF EXISTS {scratch}"
+
+
 def check_version(comment: str) -> None:
     """Check the comment of the sightings table; without one, it is not there yet.
 
