@@ -5,6 +5,7 @@ Every key is a field below, documented under its name in docs/reference/settings
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -16,6 +17,7 @@ from msgspec import Meta, Struct, field
 
 from vedette.buffers import Profile
 from vedette.errors import ConfigError
+from vedette.fields import BY_NAME
 
 FILE_NAME = "vedette.toml"
 SYSTEM_FILE = Path("/etc/vedette") / FILE_NAME
@@ -227,7 +229,28 @@ def load(path: Path) -> Settings:
         *(place.timeout for place in settings.opensearch.values()),
     ):
         parse_duration(text)
+    _check(settings.pool)
     return settings
+
+
+def _check(pool: PoolSettings) -> None:
+    """Check what a misspelt word would turn off without anybody noticing.
+
+    Raises:
+        ConfigError: A field or a network is none.
+    """
+    if unknown := [name for name in pool.skip if name not in BY_NAME]:
+        raise ConfigError(
+            f"[pool] skip: there is no field '{unknown[0]}'",
+            hint=f"Fields are: {', '.join(BY_NAME)}.",
+        )
+    for text in pool.home:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            raise ConfigError(
+                f"[pool] home: {error}", hint="Write networks as 10.0.0.0/8 or fc00::/7."
+            ) from error
 
 
 TEMPLATE = """\

@@ -63,6 +63,9 @@ def test_what_is_no_duration(text: str) -> None:
         ('[bundle]\nprofiles = ["6.0"]', "6.0"),
         ('[run]\ninterval = "often"', "often"),
         ('home = "/"', "home"),
+        ('[pool]\nskip = ["http.cookies"]', "http.cookies"),
+        ('[pool]\nhome = ["10.0.0.0/99"]', "10.0.0.0/99"),
+        ('[pool]\nhome = ["10.0.0.1/8"]', "host bits"),
     ],
 )
 def test_a_setting_that_means_nothing_is_named(toml: Path, text: str, said: str) -> None:
