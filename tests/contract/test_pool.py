@@ -20,6 +20,7 @@ from vedette.config import PoolSettings
 from vedette.errors import PoolError
 from vedette.fields import FIELDS, Match, places
 from vedette.model import IndicatorType, Key
+from vedette.observe.folded import OBSERVATIONS, SIGHTINGS, Folded, Hour
 from vedette.pool.backend import Backend
 from vedette.pool.keeping import expire
 from vedette.pool.records import Cursor, Found, NewSighting, Place, Sighting, Wanted
@@ -759,3 +760,19 @@ def test_tables_of_a_newer_vedette_are_left_alone(reopen: Opener, pool_backend: 
     pool_backend.command(f"ALTER TABLE {table} MODIFY COMMENT 'vedette schema 999'")
     with pytest.raises(PoolError, match="999"):
         reopen()
+
+
+def test_events_of_a_wrong_clock_do_not_hide_that_a_sensor_is_silent(pool: Pool) -> None:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = tuple(
+        Hour(int(at.timestamp()), int(at.timestamp()) * 10**6, int(at.timestamp()) * 10**6, n)
+        for at, n in ((now - 3 * DAY, 5), (now + 20_000 * DAY, 2))
+    )
+    pool.commit(
+        Folded(OBSERVATIONS.empty_table(), SIGHTINGS.empty_table(), hours, {}),
+        sensor="edge",
+        token="ahead",
+    )
+    (edge,) = pool.coverage().sensors
+    assert (edge.last_seen, edge.events, edge.ahead) == (now - 3 * DAY, 7, 2)
+    assert edge.gaps == ()

@@ -88,6 +88,8 @@ def _show_sensors(out: Output, status: Status) -> None:
         ],
     )
     for one in sensors:
+        if one.ahead:
+            out.warn(f"{one.sensor}: {one.ahead:,} events are dated after tomorrow: a wrong clock")
         for gap in one.gaps[:_GAPS_SHOWN]:
             out.say(f"  {one.sensor} said nothing {minute(gap.since)} to {minute(gap.until)}")
         if len(one.gaps) > _GAPS_SHOWN:

@@ -84,7 +84,10 @@ def _show_fields(out: Output, seen: Sequence[Sighting]) -> None:
     else:
         out.table(
             ("field", "first seen UTC", "last seen UTC", "count", "hosts"),
-            [(s.field, minute(s.first_seen), minute(s.last_seen), s.count, s.hosts) for s in shown],
+            [
+                (s.field, minute(s.first_seen), minute(s.last_seen), s.count, s.hosts or "-")
+                for s in shown
+            ],
         )
     if len(seen) > len(shown):
         out.say(f"and {len(seen) - len(shown):,} more (--json has all)")

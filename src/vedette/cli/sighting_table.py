@@ -33,7 +33,7 @@ def show_sightings(out: Output, records: list[Sighting]) -> None:
     if out.width < WIDE:
         out.table(
             ("last seen UTC", "count", "hosts", "field", "value"),
-            [(minute(s.last_seen), s.count, s.hosts, s.field, s.value) for s in records],
+            [(minute(s.last_seen), s.count, s.hosts or "-", s.field, s.value) for s in records],
             last_gives_way=True,
         )
         return
@@ -44,7 +44,7 @@ def show_sightings(out: Output, records: list[Sighting]) -> None:
                 minute(s.last_seen),
                 minute(s.first_seen),
                 s.count,
-                s.hosts,
+                s.hosts or "-",
                 s.patient_zero,
                 s.field,
                 s.value,
@@ -116,6 +116,8 @@ def show_coverage(out: Output, coverage: Coverage) -> None:
         if one.gaps:
             longest = f"{minute(one.gaps[0].since)} to {minute(one.gaps[0].until)}"
             out.say(f"{'':<{INDENT}}  silent {hours(one.gap_hours)}, longest {longest}")
+        if one.ahead:
+            out.say(f"{'':<{INDENT}}  {one.ahead:,} events are dated after tomorrow: a wrong clock")
         label = ""
     if coverage.observations_since is not None:
         out.say(f"{'':<{INDENT}}who and when since {coverage.observations_since}, values for ever")

@@ -23,6 +23,8 @@ _STRAY = 0.001
 """Share of all events that may be too early without making the learning period begin."""
 _HOUR = timedelta(hours=1)
 _HOUR_S = 3_600
+_AHEAD = timedelta(days=1)
+"""Clocks may differ by this much."""
 _WEEK = timedelta(days=7)
 
 
@@ -38,10 +40,16 @@ def coverage(backend: Backend, learning: timedelta) -> Coverage:
     Raises:
         PoolError: The engine failed.
     """
+    # An event of a wrong clock must not hide that a sensor has fallen silent.
     table = backend.query(
-        "SELECT sensor, min(c.first_seen) AS first_seen, max(c.last_seen) AS last_seen,"
-        " sum(c.events) AS events, arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours"
-        f" FROM {backend.database}.coverage AS c GROUP BY sensor ORDER BY sensor"
+        "SELECT sensor, sumIf(c.events, c.hour > {until:DateTime64(6, 'UTC')}) AS ahead,"
+        " sum(c.events) AS events, min(c.first_seen) AS first_seen,"
+        " if(ahead = events, max(c.last_seen),"
+        " maxIf(c.last_seen, c.hour <= {until:DateTime64(6, 'UTC')})) AS last_seen,"
+        " arraySort(groupUniqArrayIf(toUnixTimestamp(hour),"
+        " c.hour <= {until:DateTime64(6, 'UTC')})) AS hours"
+        f" FROM {backend.database}.coverage AS c GROUP BY sensor ORDER BY sensor",
+        {"until": datetime.now(UTC) + _AHEAD},
     )
     sensors = tuple(_sensor(**row) for row in table.to_pylist())
     since = _start(backend) if sensors else None
@@ -68,7 +76,13 @@ def _start(backend: Backend) -> datetime:
 
 
 def _sensor(
-    sensor: str, first_seen: datetime, last_seen: datetime, events: int, hours: Sequence[int]
+    *,
+    sensor: str,
+    first_seen: datetime,
+    last_seen: datetime,
+    events: int,
+    hours: Sequence[int],
+    ahead: int,
 ) -> SensorCoverage:
     gaps = list(_gaps(hours))
     return SensorCoverage(
@@ -79,6 +93,7 @@ def _sensor(
         hours=len(hours),
         gaps=tuple(sorted(gaps, key=lambda gap: gap.since - gap.until)[:_GAPS_SHOWN]),
         gap_hours=sum((gap.until - gap.since) // _HOUR for gap in gaps),
+        ahead=ahead,
     )
 
 

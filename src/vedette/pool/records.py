@@ -124,6 +124,9 @@ class SensorCoverage(Struct, frozen=True, kw_only=True):
     """The longest first, at most 20."""
     gap_hours: int
     """Of all gaps."""
+    ahead: int = 0
+    """Events dated more than a day after now: a clock is wrong. They count in ``events`` only,
+    unless there are no others."""
 
 
 class Coverage(Struct, frozen=True, kw_only=True):

@@ -243,8 +243,14 @@ class RemoteBackend:
                 f"{place} failed: {_said(text)}",
                 hint="What was read stays in the spool; nothing is lost.",
             )
+        cause = _cause(error)
+        if "CERTIFICATE_VERIFY_FAILED" in cause:
+            return PoolError(
+                f"{place} has a certificate that is not trusted: {cause}",
+                hint="Give the authority's certificate in the environment: SSL_CERT_FILE.",
+            )
         return _UnreachableError(
-            f"cannot reach {place}: {_cause(error)}",
+            f"cannot reach {place}: {cause}",
             hint="Is it up, and is this its HTTP port? What was read stays in the spool.",
         )
 

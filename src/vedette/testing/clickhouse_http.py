@@ -12,6 +12,7 @@ import argparse
 import gzip
 import json
 import re
+import ssl
 import zlib
 from base64 import b64decode
 from collections.abc import Callable, Mapping
@@ -252,6 +253,7 @@ def main() -> None:
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--user", default="default")
     options.add_argument("--password", default="")
+    options.add_argument("--tls", default="", help="PEM file of a certificate and its key")
     given = options.parse_args()
     handler = type(
         "Handler",
@@ -259,6 +261,10 @@ def main() -> None:
         {"engine": _Engine(given.directory), "user": given.user, "password": given.password},
     )
     server = _Server(("127.0.0.1", given.port), handler)
+    if given.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(given.tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_address[1], flush=True)  # noqa: T201 - whoever started us waits for it
     server.serve_forever(0.05)
 

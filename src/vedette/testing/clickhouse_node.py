@@ -19,17 +19,21 @@ class ClickHouseNode:
     password: str = ""
     port: int = 0
     """0: a free one; kept when it is started again."""
+    tls: str = ""
+    """PEM file of a certificate and its key; empty: no TLS."""
     _process: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
         """How vedette.toml names it, without a database."""
-        return f"clickhouse://{self.user}@127.0.0.1:{self.port}"
+        scheme = "clickhouses" if self.tls else "clickhouse"
+        return f"{scheme}://{self.user}@127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = [sys.executable, "-m", "vedette.testing.clickhouse_http", str(self.directory)]
         command += ["--port", str(self.port), "--user", self.user, "--password", self.password]
+        command += ["--tls", self.tls]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             command, stdout=subprocess.PIPE, text=True, env=environment

@@ -21,6 +21,7 @@ from vedette.pool.store import Pool
 from vedette.testing.clickhouse_node import ClickHouseNode
 from vedette.testing.plain_pool import Seen, fold
 
+TLS = Path(__file__).resolve().parents[2] / "data/tls"
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
 
@@ -83,6 +84,22 @@ def test_a_wrong_password_is_said_at_once(tmp_path: Path, monkeypatch: pytest.Mo
             RemoteBackend(parse_address(node.url))
         assert PASSWORD_VARIABLE in raised.value.hint
         monkeypatch.setenv(PASSWORD_VARIABLE, "right")
+        backend = RemoteBackend(parse_address(node.url))
+        assert backend.query("SELECT 1 AS one").num_rows == 1
+        backend.close()
+
+
+def test_a_server_must_have_a_certificate_of_an_authority_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ClickHouseNode(tmp_path, tls=str(TLS / "loopback.pem")) as node:
+        with (
+            stamina.set_testing(True, attempts=1),
+            pytest.raises(PoolError, match=r"(?i)certificate") as raised,
+        ):
+            RemoteBackend(parse_address(node.url))
+        assert "SSL_CERT_FILE" in raised.value.hint
+        monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "authority.pem"))
         backend = RemoteBackend(parse_address(node.url))
         assert backend.query("SELECT 1 AS one").num_rows == 1
         backend.close()
