@@ -199,6 +199,27 @@ print(sum(one.count for one in pool.who([Place("dns.query", "example", True)])))
     assert numbers == [10, 19_990, 0, 20_010, 20_000, 20_010]
 
 
+def test_a_merge_that_the_disk_did_not_take_is_noticed_by_the_next_batch(tmp_path: Path) -> None:
+    body = """
+        pool = Pool.open(settings)
+        pool.commit(some(2_000), sensor="s1", token="t1")
+        pool.commit(some(3_000), sensor="s1", token="t2")
+        pool.backend.command("OPTIMIZE TABLE vedette.sightings FINAL")
+        (path,) = pool.backend.query(
+            "SELECT path FROM system.parts WHERE active AND table = 'sightings'"
+        )["path"].to_pylist()
+        os.truncate(Path(path) / "data.bin", 1_000)
+        try:
+            pool.commit(some(10), sensor="s1", token="t3")
+        except PoolError as error:
+            said(error)
+    """
+    ((kind, message, hint),) = run(tmp_path, body)
+    assert kind == "PoolError"
+    assert "is damaged" in message
+    assert "read the EVE files again" in hint
+
+
 def test_without_the_extra_the_hint_is_how_to_install_it(tmp_path: Path) -> None:
     body = """
         sys.modules["chdb"] = None
