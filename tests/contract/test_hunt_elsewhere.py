@@ -72,4 +72,4 @@ def test_a_list_is_hunted_there_and_the_run_is_kept_here(
     assert "evil.example: 1 of 1 indicator met" in told
     assert "documents in 1 index, 2026-01-03 10:00:00" in told
     assert len(cli("hunt", "show", "--json").json) == 2
-    assert not (short_path / "state/pool").exists(), "our own memory was not even opened"
+    assert not (short_path / "state/pool/store").exists(), "our own memory was not even opened"
