@@ -142,6 +142,76 @@ class OpenSearchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Distinct values that are read with one request."""
 
 
+class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[guard]: what must not reach the sensors, and what a person should look at first."""
+
+    enabled: bool = True
+    """Whether indicators are judged at all; ``false`` publishes whatever the sources list."""
+    own: tuple[str, ...] = ()
+    """Our own domains and networks: indicators at or below them are dropped."""
+    warning_lists: str = ""
+    """Directory of MISP warning lists; empty: what ``vedette warninglist update`` fetched into the
+    state directory."""
+    drop_lists: tuple[str, ...] = ()
+    """More warning lists (names of their directories, ``*`` allowed) whose own members are dropped,
+    beside the curated ones that ``vedette warninglist list`` marks."""
+    keep_lists: tuple[str, ...] = ()
+    """Curated warning lists whose members are to be labelled only."""
+    prevalence_hosts: Annotated[int, Meta(ge=0)] = 10
+    """A new indicator that at least so many of our hosts met is held for review; 0: never."""
+    prevalence_days: Annotated[int, Meta(ge=1, le=90)] = 7
+    """How far back that is counted."""
+    min_confidence: Annotated[int, Meta(ge=0, le=100)] = 0
+    """What is less certain than this (0 to 100) is held."""
+    confidence: dict[str, Annotated[int, Meta(ge=0, le=100)]] = {}
+    """Confidence of indicator types whose sources state none, over the built-in ones:
+    ``ja3 = 30``. Below 50, one host that met it is enough to hold it."""
+    age: dict[str, str] = {}
+    """How long after its last change an indicator of a type stays: ``ip-dst = "90d"``."""
+
+
+class FeedbackSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[feedback]: which hits go back to MISP as sightings, and what they give away."""
+
+    sources: tuple[str, ...] = ()
+    """MISP sources that are told of hits on what they list; empty: nothing ever leaves."""
+    group: Literal["day", "hour"] = "day"
+    """One sighting for each indicator, class of hosts and day (or hour)."""
+    hosts: Literal["none", "class", "address"] = "none"
+    """What a sighting's source says of who it was: nothing, the class below, or the address."""
+    classes: dict[str, tuple[str, ...]] = {}
+    """Classes of hosts by network: ``servers = ["10.1.0.0/16"]``."""
+    name: Annotated[str, Meta(max_length=100)] = "vedette"
+    """First part of the ``source`` of each sighting; the sensor's name never leaves."""
+    retro: bool = True
+    """Whether what a hunt found in the past is told too."""
+    max_per_day: Annotated[int, Meta(ge=1)] = 10_000
+    """Most sightings that leave for one MISP in a day; the rest waits for the next."""
+    every: str = "1m"
+    """How often they are sent."""
+
+
+class NotifySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[notify]: who is told of what needs a person."""
+
+    targets_file: str = ""
+    """File with one Apprise URL a line (webhooks, mail...); they hold secrets: mode 600."""
+    events: tuple[Literal["hit", "retro", "held", "source", "proof", "feedback"], ...] = (
+        "hit",
+        "retro",
+        "held",
+        "source",
+        "proof",
+        "feedback",
+    )
+    """What is told: new hits, hits of hunts, held indicators, sources that fail or are held,
+    proofs that fail, sightings that MISP does not take."""
+    repeat: str = "6h"
+    """The same thing is not told again sooner."""
+    gather: str = "30s"
+    """How long news is gathered into one message."""
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of vedette.toml."""
 
@@ -152,6 +222,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: RunSettings = field(default_factory=RunSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
+    guard: GuardSettings = field(default_factory=GuardSettings)
+    feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     opensearch: dict[PlaceName, OpenSearchSettings] = {}
     """Places to hunt in that you have already, each in a section ``[opensearch.NAME]``."""
     home: str = ""
@@ -226,6 +299,10 @@ def load(path: Path) -> Settings:
         settings.pool.retention,
         settings.pool.learning,
         settings.pool.commit_every,
+        settings.feedback.every,
+        settings.notify.repeat,
+        settings.notify.gather,
+        *settings.guard.age.values(),
         *(place.timeout for place in settings.opensearch.values()),
     ):
         parse_duration(text)
@@ -319,6 +396,26 @@ state = "state"
 # buffers = []
 # Values of each buffer that an engine has room for.
 # entries = 100_000
+
+[guard]
+# Our own domains and networks: indicators at or below them are dropped.
+# (["example.org", "192.0.2.0/24"])
+# own = []
+# A new indicator that so many of our hosts met within so many days is held for review.
+# prevalence_hosts = 10
+# prevalence_days = 7
+# How long after its last change an indicator of a type stays: { ip-dst = "90d" }
+# age = {}
+
+[feedback]
+# MISP sources that are told of hits on what they list; empty: nothing ever leaves.
+# sources = []
+# What a sighting says of who it was: "none", "class" (see [feedback.classes]) or "address".
+# hosts = "none"
+
+[notify]
+# File with one Apprise URL a line (webhooks, mail...), mode 600.
+# targets_file = ""
 
 # A place to hunt in that you have already: an OpenSearch or Elasticsearch with Suricata events.
 # It is only read. All its settings are in docs/reference/settings.md.

@@ -101,6 +101,13 @@ class Indicator(Struct, frozen=True, kw_only=True, gc=False):
     comment: str = ""
     tags: tuple[str, ...] = ()
     """Tags of this value alone, without those of its context."""
+    changed: int = 0
+    """When the source last changed or saw it, epoch seconds; 0: it does not say."""
+    expires: int = 0
+    """From when on the source itself calls it void (``valid_until``, a decayed score), epoch
+    seconds; 0: never."""
+    confidence: int = -1
+    """0 to 100, as the source says; -1: it does not say."""
 
     @property
     def key(self) -> Key:
@@ -142,6 +149,8 @@ class Unchanged(NamedTuple):
     """The group is still there in the version that we hold: its indicators stay."""
 
     key: str
+    version: str = ""
+    """The version to hold from now on; ``""``: as before."""
 
 
 class Broken(NamedTuple):
@@ -165,6 +174,54 @@ class Entry:
     context: Context
     comment: str
     tags: tuple[str, ...]
+    changed: int = 0
+    """As of :class:`Indicator`, like the two below."""
+    expires: int = 0
+    confidence: int = -1
+    added_at: int = 0
+    """When this claim came here, epoch seconds; 0: before that was kept."""
+
+
+class Outcome(StrEnum):
+    """What the guard decides about an indicator."""
+
+    PUBLISH = "publish"
+    EXACT = "exact"
+    """A domain that is published as a hostname: never the names below it."""
+    HOLD = "hold"
+    """Not on the sensors until a person decides."""
+    DROP = "drop"
+    """Not on the sensors; still listed, with the reason."""
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The guard's answer on one indicator."""
+
+    outcome: Outcome = Outcome.PUBLISH
+    test: str = ""
+    """Name of the test that decided; ``""``: none had anything to say."""
+    reason: str = ""
+    """One line for people, with the figure or the name of the list; ``""`` for plain publish."""
+    labels: tuple[str, ...] = ()
+    """Names of the warning lists that match, whatever was decided."""
+    due: int = 0
+    """When time alone may change the verdict, epoch seconds; 0: never."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to keep: published, no label, no date."""
+        return self.outcome is Outcome.PUBLISH and not (self.labels or self.due or self.test)
+
+
+class SourceRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator says about everything that one source lists."""
+
+    confidence: int = -1
+    """0 to 100, where the source says nothing itself; -1: the type decides."""
+    age: str = ""
+    """How long after its last change an indicator stays (``90d``), over ``[guard.age]``."""
+    review: bool = False
+    """Whether every new indicator is held until a person releases it."""
 
 
 class Change(NamedTuple):

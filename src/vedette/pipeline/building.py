@@ -48,7 +48,7 @@ def build(hub: Hub, *, whole: bool = False, accept: bool = False) -> BuildResult
             collect=collect,
         )
         result = builder.build(
-            store.entries,
+            store.published,
             _states(hub),
             changed=changed,
             base=newest.number if newest else None,

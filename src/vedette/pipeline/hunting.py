@@ -176,16 +176,16 @@ class _Hunt:
             return set()
         entries = self._hub.store.entries
         changed = entries.changed_since(since)
-        return None if changed is None else entries.listed(changed)
+        return None if changed is None else self._hub.store.published.listed(changed)
 
     def _all(self) -> Iterator[Key]:
         for kind in IndicatorType:
-            yield from self._hub.store.entries.keys(kind)
+            yield from self._hub.store.published.keys(kind)
 
     def _with_hits(self) -> set[Key]:
         """Return the listed indicators that were met: the same value may have been seen since."""
         store = self._hub.store
-        return store.entries.listed(store.retro.keys(limit=_REFRESHED_MAX))
+        return store.published.listed(store.retro.keys(limit=_REFRESHED_MAX))
 
     def _newly_seen(self, cursor: Cursor | None) -> tuple[set[Key], Cursor | None] | None:
         """Return the listed indicators that values seen for the first time may be.
@@ -200,7 +200,7 @@ class _Hunt:
             if self._sightings > SIGHTINGS_MAX:
                 return None
             keys = {key for one in some for key in indicators_of(one.field, one.value)}
-            listed |= self._hub.store.entries.listed(keys)
+            listed |= self._hub.store.published.listed(keys)
             last = some[-1]
             if last.found_at < self._started - _LAG:
                 reached = Cursor(found_at=last.found_at, field=last.field, value=last.value)
@@ -230,7 +230,7 @@ class _Hunt:
         """Make hits of findings; written at once, so that nobody waits for the whole hunt."""
         store = self._hub.store
         keys = {Key(IndicatorType(one.type), one.indicator) for one in some}
-        entries = store.entries.lookup(keys)
+        entries = store.published.lookup(keys)
         published = store.retro.published(keys)
         met = store.retro.met(keys)
         who = who_of(self._memory, some)

@@ -13,12 +13,14 @@ from typing import Any, Self
 import msgspec
 
 from vedette.errors import StoreError, UsageError
+from vedette.model import SourceRules
 from vedette.store.apply import empty_staging
 from vedette.store.entries import Entries
 from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
 from vedette.store.hunts import Hunts
 from vedette.store.intake import Intake
+from vedette.store.published import Published
 from vedette.store.pulls import SHRINK_HELD_BELOW, Pull
 from vedette.store.records import (
     GenerationRecord,
@@ -43,6 +45,7 @@ __all__ = [
     "HuntRecord",
     "Hunts",
     "Intake",
+    "Published",
     "Pull",
     "PullSummary",
     "Retro",
@@ -85,6 +88,7 @@ class Store:
             ) from error
         self._db.isolation_level = "IMMEDIATE"
         self.entries = Entries(self._db)
+        self.published = Published(self._db, self.entries)
         self.fleet = Fleet(self._db)
         self.intake = Intake(self._db)
         self.hunts = Hunts(self._db)
@@ -178,7 +182,7 @@ class Store:
     def sources(self) -> list[SourceRecord]:
         """All sources by name, with their last pull."""
         rows = self._db.execute(
-            "SELECT s.name, s.kind, s.settings, s.interval_s, s.created_at, s.entries,"
+            "SELECT s.name, s.kind, s.settings, s.interval_s, s.created_at, s.entries, s.rules,"
             " (SELECT body FROM pull p WHERE p.source_id=s.id ORDER BY id DESC LIMIT 1),"
             " (SELECT finished_at FROM pull p WHERE p.source_id=s.id"
             "  AND outcome IN ('changed', 'unchanged') ORDER BY id DESC LIMIT 1)"
@@ -194,8 +198,9 @@ class Store:
                 entries=entries,
                 last_pull=msgspec.json.decode(last, type=PullSummary) if last else None,
                 last_good_at=datetime.fromisoformat(good) if good else None,
+                rules=msgspec.json.decode(rules, type=SourceRules),
             )
-            for name, kind, settings, interval_s, created_at, entries, last, good in rows
+            for name, kind, settings, interval_s, created_at, entries, rules, last, good in rows
         ]
 
     def source(self, name: str) -> SourceRecord:
@@ -208,6 +213,19 @@ class Store:
             if record.name == name:
                 return record
         raise UsageError(f"there is no source '{name}'", hint="See: vedette source list")
+
+    def set_rules(self, name: str, rules: SourceRules) -> None:
+        """Say something about everything that a source lists; the next build judges by it.
+
+        Raises:
+            UsageError: There is no such source.
+        """
+        self.source(name)
+        with self._db:
+            self._db.execute(
+                "UPDATE source SET rules=? WHERE name=?",
+                (msgspec.json.encode(rules).decode(), name),
+            )
 
     def pull(self, source: str) -> Pull:
         """Start (or go on with) a pull; see :class:`Pull`."""

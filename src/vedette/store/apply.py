@@ -14,6 +14,12 @@ from datetime import datetime
 from vedette.store.history import note_bulk
 
 _NAMED_CHANGES_MAX = 100_000
+COLUMNS = (
+    "source_id, type, skey, ref, context_id, comment, tags, changed, expires, confidence, level"
+)
+"""Of a staged row."""
+_FACTS = ("changed", "expires", "confidence", "level")
+"""What the guard and the rules go by: a claim that says other ones is judged again."""
 _STAGING = ("staged", "staged_group", "staged_context")
 
 
@@ -42,6 +48,8 @@ class Application:
     """Version by key of the groups in force before."""
     kept: AbstractSet[str]
     fetched: AbstractSet[str]
+    reversioned: Mapping[str, str]
+    """New versions of groups that stay as they are."""
 
     def apply(self) -> Applied:
         """Make the entries those of the fetched and kept groups, and log what changed."""
@@ -50,14 +58,18 @@ class Application:
         self._fill_temp(gone)
         removed = self._remove_entries() if self.complete else 0
         named = self._name_additions() if self.complete else 0
+        if self.complete:
+            self._log_facts()
         before = db.total_changes
+        (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()
+        compared = ("context_id", "comment", "tags", *_FACTS)
         db.execute(
-            "INSERT INTO entry SELECT type, skey, source_id, ref, context_id, comment, tags"
-            " FROM staged WHERE source_id=? ORDER BY type, skey, ref"
-            " ON CONFLICT DO UPDATE SET context_id=excluded.context_id, comment=excluded.comment,"
-            " tags=excluded.tags WHERE context_id<>excluded.context_id"
-            " OR comment<>excluded.comment OR tags<>excluded.tags",
-            (self.source_id,),
+            f"INSERT INTO entry({COLUMNS}, seq, added_at) SELECT {COLUMNS}, ?2, ?3 FROM staged"  # noqa: S608
+            " WHERE source_id=?1 ORDER BY type, skey, ref ON CONFLICT DO UPDATE SET "
+            + ", ".join(f"{name}=excluded.{name}" for name in compared)
+            + " WHERE "
+            + " OR ".join(f"{name}<>excluded.{name}" for name in compared),
+            (self.source_id, seq, int(self.started_at.timestamp())),
         )
         written = db.total_changes - before
         added = named if self.complete else self._count_entries()
@@ -122,6 +134,28 @@ class Application:
         db.execute("DROP INDEX IF EXISTS staged_pk")
         return self._log_changes("added", added=True)
 
+    def _log_facts(self) -> None:
+        """Name the entries that stay and whose facts are others now."""
+        db = self.db
+        differ = " OR ".join(f"s.{name}<>e.{name}" for name in _FACTS)
+        db.execute("DROP TABLE IF EXISTS temp.facts")
+        db.execute(
+            "CREATE TEMP TABLE facts AS SELECT DISTINCT s.type, s.skey FROM staged s JOIN entry e"  # noqa: S608
+            " ON e.type=s.type AND e.skey=s.skey AND e.source_id=s.source_id AND e.ref=s.ref"
+            f" WHERE s.source_id=?1 AND ({differ})",
+            (self.source_id,),
+        )
+        (n,) = db.execute("SELECT count(*) FROM temp.facts").fetchone()
+        if n > _NAMED_CHANGES_MAX:
+            self._note_bulk(f"{n:,} entries say other things")
+        else:
+            db.execute(
+                "INSERT INTO change(at, source_id, source, group_key, added, type, skey, reason,"
+                " claim) SELECT ?, ?, ?, '', 1, type, skey, 'its source says other things', 0"
+                " FROM temp.facts",
+                (self.started_at.isoformat(), self.source_id, self.source),
+            )
+
     def _log_changes(self, table: str, *, added: bool) -> int:
         db = self.db
         (n,) = db.execute(f"SELECT count(*) FROM temp.{table}").fetchone()  # noqa: S608
@@ -150,6 +184,10 @@ class Application:
             "INSERT OR REPLACE INTO source_group SELECT source_id, key, version FROM staged_group"
             " WHERE source_id=?",
             (self.source_id,),
+        )
+        db.executemany(
+            "UPDATE source_group SET version=?3 WHERE source_id=?1 AND key=?2",
+            ((self.source_id, key, version) for key, version in self.reversioned.items()),
         )
         db.execute(
             "UPDATE context SET (group_key, body) ="

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,20 @@ from vedette.store.keys import from_skey, to_skey
 
 _LOOKUP_CHUNK = 400
 _NAMES = (IndicatorType.DOMAIN, IndicatorType.HOSTNAME)
+CLAIM = "context_id, ref, comment, tags, changed, expires, confidence, added_at"
+
+
+class _Row(NamedTuple):
+    """What a row of ``entry`` says of one claim: the columns of ``CLAIM``."""
+
+    context_id: int
+    ref: str
+    comment: str
+    tags: str
+    changed: int
+    expires: int
+    confidence: int
+    added_at: int
 
 
 class Entries:
@@ -36,13 +51,13 @@ class Entries:
     def with_context(self, kind: IndicatorType) -> Iterator[tuple[Key, list[Entry]]]:
         """All indicators of a type with what each source says, in the order of :meth:`keys`."""
         rows = self._db.execute(
-            "SELECT skey, context_id, ref, comment, tags FROM entry WHERE type=?"
+            f"SELECT skey, {CLAIM} FROM entry WHERE type=?"  # noqa: S608
             " ORDER BY skey, source_id, ref",
             (kind.value,),
         )
         for skey, claims in groupby(rows, key=lambda row: row[0]):
             key = from_skey(kind, skey)
-            yield key, [self._entry(key, *claim[1:]) for claim in claims]
+            yield key, [self._entry(key, _Row(*claim[1:])) for claim in claims]
 
     def counts(self) -> Mapping[IndicatorType, int]:
         """Number of distinct indicators by type."""
@@ -79,7 +94,7 @@ class Entries:
             "SELECT c.type, c.now - c.came AS before, c.now FROM (SELECT type,"
             " sum(CASE added WHEN 1 THEN 1 ELSE -1 END) AS came, (SELECT count(*) FROM entry e"
             " WHERE e.type=change.type AND e.skey=change.skey) AS now"
-            " FROM change WHERE seq>? GROUP BY type, skey) c",
+            " FROM change WHERE seq>? AND claim=1 GROUP BY type, skey) c",
             (seq,),
         )
         for kind, before, now in changed:
@@ -93,7 +108,7 @@ class Entries:
         for start in range(0, len(wanted), _LOOKUP_CHUNK):
             chunk = wanted[start : start + _LOOKUP_CHUNK]
             for key, row in self._rows_of(chunk):
-                found.setdefault(key, []).append(self._entry(key, *row))
+                found.setdefault(key, []).append(self._entry(key, row))
         return found
 
     def listed(self, keys: Iterable[Key]) -> set[Key]:
@@ -104,18 +119,18 @@ class Entries:
             found.update(key for key, _ in self._rows_of(wanted[start : start + _LOOKUP_CHUNK]))
         return found
 
-    def _rows_of(self, keys: Sequence[Key]) -> Iterator[tuple[Key, tuple[int, str, str, str]]]:
+    def _rows_of(self, keys: Sequence[Key]) -> Iterator[tuple[Key, _Row]]:
         marks = ",".join(["(?,?)"] * len(keys))
         values = [text for kind, value in keys for text in (kind.value, to_skey(kind, value))]
         # CROSS JOIN makes SQLite seek each wanted key instead of scanning the entries.
         rows = self._db.execute(
             f"WITH wanted(type, skey) AS (VALUES {marks})"  # noqa: S608
-            " SELECT e.type, e.skey, e.context_id, e.ref, e.comment, e.tags FROM wanted w"
+            f" SELECT e.type, e.skey, {CLAIM} FROM wanted w"
             " CROSS JOIN entry e ON e.type=w.type AND e.skey=w.skey",
             values,
         )
         for kind, skey, *row in rows:
-            yield from_skey(IndicatorType(kind), skey), tuple(row)
+            yield from_skey(IndicatorType(kind), skey), _Row(*row)
 
     def descendants(self, name: str) -> Iterator[Key]:
         """All listed domains and hostnames strictly below a name, parents before children."""
@@ -129,15 +144,19 @@ class Entries:
             for (skey,) in rows:
                 yield Key(kind, unreverse_key(skey))
 
-    def _entry(self, key: Key, context_id: int, ref: str, comment: str, tags: str) -> Entry:
-        source, context = self._context(context_id)
+    def _entry(self, key: Key, row: _Row) -> Entry:
+        source, context = self._context(row.context_id)
         return Entry(
             source=source,
             key=key,
-            ref=ref,
+            ref=row.ref,
             context=context,
-            comment=comment,
-            tags=tuple(tags.split("\t")) if tags else (),
+            comment=row.comment,
+            tags=tuple(row.tags.split("\t")) if row.tags else (),
+            changed=row.changed,
+            expires=row.expires,
+            confidence=row.confidence,
+            added_at=row.added_at,
         )
 
     def _context(self, context_id: int) -> tuple[str, Context]:

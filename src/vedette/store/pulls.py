@@ -25,12 +25,14 @@ from vedette.model import (
     Skipped,
     Unchanged,
 )
-from vedette.store.apply import Application, empty_staging
+from vedette.store.apply import COLUMNS, Application, empty_staging
 from vedette.store.history import PullSummary, record_pull
 from vedette.store.keys import to_skey
 
 _ROWS_PER_WRITE = 20_000
 _SAMPLES_PER_GROUP_AND_REASON = 1_000
+_MARKS = ",".join("?" * len(COLUMNS.split(",")))
+_LEVELS = {"high": 1, "medium": 2, "low": 3}
 SHRINK_HELD_BELOW = 2 / 3
 """A source that keeps less than this share of its entries is held for a person."""
 
@@ -53,7 +55,7 @@ class Pull:
         self._source = source
         self._id, self._complete, self._before = row
         self._started_at = datetime.now(UTC)
-        self._rows: list[tuple[int, str, str, str, int, str, str]] = []
+        self._rows: list[tuple[int | str, ...]] = []
         self._contexts: dict[int, tuple[Context, int]] = {}
         self._group_contexts: dict[int, Context] = {}
         self._tally: Counter[tuple[str, str]] = Counter()
@@ -69,6 +71,7 @@ class Pull:
         self._staged = self._resume()
         self._kept: set[str] = set()
         self._fetched: set[str] = set()
+        self._reversioned: dict[str, str] = {}
 
     def known(self) -> Mapping[str, str]:
         """Version by group key of what is applied or already staged."""
@@ -89,6 +92,8 @@ class Pull:
         elif isinstance(item, Unchanged):
             self._drop_open_rows()
             (self._fetched if item.key in self._staged else self._kept).add(item.key)
+            if item.version and item.key in self._applied:
+                self._reversioned[item.key] = item.version
         elif isinstance(item, Broken):
             self._close_broken(item)
         else:
@@ -109,6 +114,10 @@ class Pull:
                 context_id,
                 item.comment,
                 "\t".join(item.tags),
+                item.changed,
+                item.expires,
+                item.confidence,
+                _LEVELS.get(context.threat_level, 0),
             )
         )
         if len(self._rows) >= _ROWS_PER_WRITE:
@@ -138,7 +147,7 @@ class Pull:
         """Write and commit: a slow source must not hold the write lock while it is read."""
         if self._rows:
             with self._db:
-                self._db.executemany("INSERT INTO staged VALUES(?,?,?,?,?,?,?)", self._rows)
+                self._db.executemany(f"INSERT INTO staged({COLUMNS}) VALUES({_MARKS})", self._rows)
             self._rows.clear()
             self._open_written = True
 
@@ -286,6 +295,9 @@ class Pull:
             applied=self._applied,
             kept=self._kept,
             fetched=self._fetched,
+            reversioned={
+                key: version for key, version in self._reversioned.items() if key in self._kept
+            },
         )
 
     def _hold(self, entries: int) -> NoReturn:

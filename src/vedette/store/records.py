@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from vedette.errors import UsageError
+from vedette.model import SourceRules
 from vedette.store.history import PullSummary
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -39,6 +40,7 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     last_pull: PullSummary | None = None
     last_good_at: datetime | None = None
+    rules: SourceRules = SourceRules()
 
 
 class SensorRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -231,6 +231,82 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY(run_id, type, value, field, observed)
     ) WITHOUT ROWID;
     """,
+    """
+    -- Of a claim: after which change (seq) and when it came, and what its source says of its worth.
+    ALTER TABLE entry ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entry ADD COLUMN added_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entry ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entry ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entry ADD COLUMN confidence INTEGER NOT NULL DEFAULT -1;
+    ALTER TABLE entry ADD COLUMN level INTEGER NOT NULL DEFAULT 0; -- 1 high, 2 medium, 3 low, 0 ?
+    CREATE INDEX entry_by_expiry ON entry(expires) WHERE expires>0;
+    ALTER TABLE staged ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE staged ADD COLUMN expires INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE staged ADD COLUMN confidence INTEGER NOT NULL DEFAULT -1;
+    ALTER TABLE staged ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
+    -- 0: not a claim that came or went, but a verdict (or a threat level) that changed.
+    ALTER TABLE change ADD COLUMN claim INTEGER NOT NULL DEFAULT 1;
+    -- What an operator says about all indicators of a source; JSON of model.SourceRules.
+    ALTER TABLE source ADD COLUMN rules TEXT NOT NULL DEFAULT '{}';
+    -- The guard's verdicts; an indicator without a row is published as it is.
+    CREATE TABLE verdict(
+        type TEXT NOT NULL,
+        skey TEXT NOT NULL,
+        outcome TEXT NOT NULL,             -- publish, exact, hold, drop
+        test TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        labels TEXT NOT NULL,              -- tab separated, '' for none
+        due INTEGER NOT NULL,              -- epoch seconds, 0: never
+        at INTEGER NOT NULL,               -- since when it has this outcome by this test
+        PRIMARY KEY(type, skey)
+    ) WITHOUT ROWID;
+    CREATE INDEX verdict_withheld ON verdict(outcome, type, skey) WHERE outcome<>'publish';
+    CREATE INDEX verdict_by_due ON verdict(due) WHERE due>0;
+    -- Up to which change everything has been judged, and with what.
+    CREATE TABLE guarded(
+        one INTEGER PRIMARY KEY CHECK(one=1),
+        change_seq INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        basis TEXT NOT NULL                -- digest of policy, lists and suffixes
+    );
+    -- How many of our hosts met an indicator when it was judged first.
+    CREATE TABLE prevalence(
+        type TEXT NOT NULL,
+        skey TEXT NOT NULL,
+        hosts INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        days INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY(type, skey)
+    ) WITHOUT ROWID;
+    -- What people decided; never deleted, so that who decided what and why stays known.
+    CREATE TABLE ruling(
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,                -- allow, deny, release, hold
+        type TEXT NOT NULL,                -- indicator type; '' for a name or network of any type
+        value TEXT NOT NULL,               -- canonical
+        below INTEGER NOT NULL,            -- 1: also names below, addresses within
+        who TEXT NOT NULL,
+        why TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        until INTEGER NOT NULL,            -- epoch seconds, 0: for good
+        ended_at INTEGER NOT NULL DEFAULT 0,
+        ended_by TEXT NOT NULL DEFAULT '',
+        ended_why TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX ruling_by_value ON ruling(value);
+    -- What a hit is judged to be, and who said so.
+    ALTER TABLE hit ADD COLUMN status TEXT NOT NULL DEFAULT 'new';
+    CREATE TABLE hit_mark(
+        id INTEGER PRIMARY KEY,
+        hit_id INTEGER NOT NULL REFERENCES hit(id) ON DELETE CASCADE,
+        at TEXT NOT NULL,
+        who TEXT NOT NULL,
+        status TEXT NOT NULL,              -- new, investigating, confirmed, false-positive
+        note TEXT NOT NULL
+    );
+    CREATE INDEX hit_mark_by_hit ON hit_mark(hit_id);
+    """,
 )
 
 

@@ -1,0 +1,1 @@
+"""What goes back to MISP: hits -> sightings, by policy; pure."""

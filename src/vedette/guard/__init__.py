@@ -1,0 +1,1 @@
+"""Verdicts: which indicators must not reach the sensors, and why; pure, facts are passed in."""

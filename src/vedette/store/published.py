@@ -1,0 +1,160 @@
+"""The indicators that the guard lets through: what is compiled, matched and hunted.
+
+Hard rule: nothing on the way to a sensor reads :class:`~vedette.store.entries.Entries` itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import groupby
+
+from vedette.model import Entry, IndicatorType, Key
+from vedette.normalize import unreverse_key
+from vedette.store.entries import Entries
+from vedette.store.keys import from_skey, to_skey
+
+_CHUNK = 400
+_PASSES = (
+    "NOT EXISTS (SELECT 1 FROM verdict v WHERE v.type=e.type AND v.skey=e.skey"
+    " AND v.outcome<>'publish')"
+)
+_EXACT = "SELECT v.skey FROM verdict v WHERE v.outcome='exact' AND v.type='domain'"
+"""Domains that are published as hostnames."""
+_IS_LISTED = "EXISTS (SELECT 1 FROM entry e WHERE e.type='domain' AND e.skey=v.skey)"
+
+
+class Published:
+    """A :class:`vedette.ruleset.tally.Indicators`: :class:`Entries` through the guard's verdicts.
+
+    A domain whose verdict is ``exact`` is not here; the hostname of the same name is, with the
+    domain's entries.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, entries: Entries) -> None:
+        self._db = connection
+        self._entries = entries
+
+    def keys(self, kind: IndicatorType) -> Iterator[Key]:
+        """All indicators of a type; names sorted by their reversed spelling."""
+        rows = self._db.execute(
+            f"SELECT DISTINCT e.skey FROM entry e WHERE e.type=? AND {_PASSES} ORDER BY e.skey",  # noqa: S608
+            (kind.value,),
+        )
+        if kind is IndicatorType.HOSTNAME:
+            exact = self._db.execute(f"{_EXACT} AND {_IS_LISTED} ORDER BY v.skey")
+            names = (skey for skey, _ in groupby(skey for (skey,) in merge(rows, exact)))
+            return (Key(kind, unreverse_key(skey)) for skey in names)
+        return (from_skey(kind, skey) for (skey,) in rows)
+
+    def with_context(self, kind: IndicatorType) -> Iterator[tuple[Key, list[Entry]]]:
+        """All indicators of a type with what each source says, in the order of :meth:`keys`."""
+        withheld = self._withheld(kind)
+        own = (
+            (to_skey(kind, key.value), entries)
+            for key, entries in self._entries.with_context(kind)
+            if key.value not in withheld
+        )
+        if kind is not IndicatorType.HOSTNAME:
+            for skey, entries in own:
+                yield from_skey(kind, skey), entries
+            return
+        exact = ((skey, entries) for skey, entries in self._exact_with_context())
+        by_name = groupby(merge(own, exact, key=lambda item: item[0]), key=lambda item: item[0])
+        for skey, items in by_name:
+            yield from_skey(kind, skey), [entry for _, some in items for entry in some]
+
+    def _withheld(self, kind: IndicatorType) -> set[str]:
+        rows = self._db.execute(
+            "SELECT skey FROM verdict WHERE type=? AND outcome<>'publish'", (kind.value,)
+        )
+        return {from_skey(kind, skey).value for (skey,) in rows}
+
+    def _exact_with_context(self) -> Iterator[tuple[str, list[Entry]]]:
+        names = [skey for (skey,) in self._db.execute(f"{_EXACT} ORDER BY v.skey")]
+        for start in range(0, len(names), _CHUNK):
+            keys = [Key(IndicatorType.DOMAIN, unreverse_key(s)) for s in names[start:][:_CHUNK]]
+            found = self._entries.lookup(keys)
+            for key in keys:
+                if key in found:
+                    yield to_skey(*key), found[key]
+
+    def listed(self, keys: Iterable[Key]) -> set[Key]:
+        """Which of these are there."""
+        wanted = list(dict.fromkeys(keys))
+        passing: set[Key] = set()
+        for start in range(0, len(wanted), _CHUNK):
+            passing |= self._listed(wanted[start : start + _CHUNK])
+        return passing
+
+    def _listed(self, wanted: Sequence[Key]) -> set[Key]:
+        twins = {Key(IndicatorType.DOMAIN, key.value): key for key in wanted if _is_host(key)}
+        outcomes = self.outcomes([*wanted, *twins])
+        listed = self._entries.listed([*wanted, *twins])
+        passing = {key for key in wanted if key in listed and outcomes.get(key) is None}
+        passing |= {
+            host for twin, host in twins.items() if twin in listed and outcomes.get(twin) == "exact"
+        }
+        return passing
+
+    def outcomes(self, keys: Sequence[Key]) -> dict[Key, str]:
+        """``exact``, ``hold`` or ``drop`` of those that are not simply published."""
+        found: dict[Key, str] = {}
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
+            marks = ",".join(["(?,?)"] * len(some))
+            rows = self._db.execute(
+                f"SELECT type, skey, outcome FROM verdict WHERE outcome<>'publish'"  # noqa: S608
+                f" AND (type, skey) IN (VALUES {marks})",
+                [text for kind, value in some for text in (kind.value, to_skey(kind, value))],
+            )
+            for kind, skey, outcome in rows:
+                found[from_skey(IndicatorType(kind), skey)] = outcome
+        return found
+
+    def lookup(self, keys: Iterable[Key]) -> dict[Key, list[Entry]]:
+        """What the sources say about those that are there.
+
+        The entries of an exact domain are found under the hostname, and name the domain.
+        """
+        passing = self.listed(keys)
+        twins = {Key(IndicatorType.DOMAIN, key.value): key for key in passing if _is_host(key)}
+        found = self._entries.lookup([*passing, *twins])
+        outcomes = self.outcomes(list(twins))
+        result = {key: found[key] for key in passing if key in found}
+        for twin, host in twins.items():
+            if outcomes.get(twin) == "exact" and twin in found:
+                result[host] = [*result.get(host, []), *found[twin]]
+        return result
+
+    def descendants(self, name: str) -> Iterator[Key]:
+        """All domains, then all hostnames strictly below a name, parents before children."""
+        below = list(self._entries.descendants(name))
+        passing = self.listed([*below, *(Key(IndicatorType.HOSTNAME, key.value) for key in below)])
+        for kind in (IndicatorType.DOMAIN, IndicatorType.HOSTNAME):
+            names = dict.fromkeys(to_skey(kind, key.value) for key in passing if key.type is kind)
+            for skey in sorted(names):
+                yield from_skey(kind, skey)
+
+    def counts(self) -> Mapping[IndicatorType, int]:
+        """How many there are of each type."""
+        counts = dict(self._entries.counts())
+        withheld = self._db.execute(
+            "SELECT v.type, count(*) FROM verdict v WHERE v.outcome<>'publish' AND EXISTS"
+            " (SELECT 1 FROM entry e WHERE e.type=v.type AND e.skey=v.skey) GROUP BY v.type"
+        )
+        for kind, n in withheld:
+            counts[IndicatorType(kind)] = counts.get(IndicatorType(kind), 0) - n
+        (exact,) = self._db.execute(
+            f"SELECT count(*) FROM ({_EXACT} AND {_IS_LISTED} AND NOT EXISTS"  # noqa: S608
+            " (SELECT 1 FROM entry e WHERE e.type='hostname' AND e.skey=v.skey AND NOT EXISTS"
+            " (SELECT 1 FROM verdict w WHERE w.type='hostname' AND w.skey=v.skey"
+            " AND w.outcome<>'publish')))"
+        ).fetchone()
+        counts[IndicatorType.HOSTNAME] = counts.get(IndicatorType.HOSTNAME, 0) + exact
+        return {kind: n for kind in IndicatorType if (n := counts.get(kind, 0))}
+
+
+def _is_host(key: Key) -> bool:
+    return key.type is IndicatorType.HOSTNAME

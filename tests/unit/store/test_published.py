@@ -1,0 +1,88 @@
+from vedette.model import Context, Fetched, Indicator, IndicatorType, Key
+from vedette.store import Store
+from vedette.store.keys import to_skey
+
+D, H = IndicatorType.DOMAIN, IndicatorType.HOSTNAME
+
+
+def _store(tmp_path, names):
+    store = Store(tmp_path / "vedette.db")
+    store.add_source("a", "list", {}, 60)
+    pull = store.pull("a")
+    context = Context(key="")
+    for kind, value in names:
+        pull.take(Indicator(type=kind, value=value, ref="", context=context))
+    pull.take(Fetched("", "1"))
+    pull.finish()
+    return store
+
+
+def _judge(store, kind, value, outcome):
+    skey = to_skey(kind, value)
+    store._db.execute(
+        "INSERT INTO verdict VALUES(?,?,?,'test','','',0,0)", (kind.value, skey, outcome)
+    )
+    store._db.commit()
+
+
+NAMES = [
+    (D, "bad.example"),
+    (D, "held.example"),
+    (D, "a.held.example"),
+    (D, "dyn.example"),
+    (H, "one.dyn.example"),
+    (H, "held.host.example"),
+    (IndicatorType.IP_DST, "192.0.2.1"),
+]
+
+
+def _judged(tmp_path):
+    store = _store(tmp_path, NAMES)
+    _judge(store, D, "held.example", "hold")
+    _judge(store, D, "dyn.example", "exact")
+    _judge(store, H, "held.host.example", "drop")
+    return store
+
+
+def test_streams_leave_out_what_is_withheld_and_move_what_is_exact(tmp_path):
+    with _judged(tmp_path) as store:
+        published = store.published
+        domains, hosts = ([key.value for key in published.keys(kind)] for kind in (D, H))
+        assert domains == ["bad.example", "a.held.example"]
+        assert hosts == ["dyn.example", "one.dyn.example"]
+        assert [k.value for k in published.keys(IndicatorType.IP_DST)] == ["192.0.2.1"]
+        assert published.counts() == {D: 2, H: 2, IndicatorType.IP_DST: 1}
+        for kind in (D, H):
+            with_context = list(published.with_context(kind))
+            assert [key for key, _ in with_context] == list(published.keys(kind))
+            assert all(entries for _, entries in with_context)
+
+
+def test_an_exact_domain_that_is_a_hostname_too_counts_once(tmp_path):
+    with _store(tmp_path, [(D, "dyn.example"), (H, "dyn.example")]) as store:
+        _judge(store, D, "dyn.example", "exact")
+        assert list(store.published.keys(H)) == [Key(H, "dyn.example")]
+        assert store.published.counts() == {H: 1}
+        assert len(dict(store.published.with_context(H))[Key(H, "dyn.example")]) == 2
+
+
+def test_listed_and_lookup_agree_with_the_streams(tmp_path):
+    with _judged(tmp_path) as store:
+        published = store.published
+        asked = [Key(kind, name) for _, name in NAMES[:-1] for kind in (D, H)]
+        streamed = {key for kind in (D, H) for key in published.keys(kind)}
+        assert published.listed(asked) == streamed
+        found = published.lookup(asked)
+        assert found.keys() == streamed
+        assert found[Key(H, "dyn.example")][0].key == Key(D, "dyn.example")
+
+
+def test_descendants_are_those_of_the_streams(tmp_path):
+    with _judged(tmp_path) as store:
+        below = list(store.published.descendants("held.example"))
+        assert below == [Key(D, "a.held.example")]
+        assert list(store.published.descendants("dyn.example")) == [Key(H, "one.dyn.example")]
+        assert list(store.published.descendants("example")) == [
+            *store.published.keys(D),
+            *store.published.keys(H),
+        ]
