@@ -213,6 +213,36 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return self.outcome is Outcome.PUBLISH and not (self.labels or self.due or self.test)
 
 
+class RulingKind(StrEnum):
+    """What a person decided."""
+
+    ALLOW = "allow"
+    """May be seen on our network: never alert on it."""
+    DENY = "deny"
+    """Alert on it whatever the guard thinks."""
+    RELEASE = "release"
+    """Publish this held indicator."""
+    HOLD = "hold"
+    """Keep this indicator from the sensors until it is released."""
+
+
+class Ruling(Struct, frozen=True, kw_only=True):
+    """A person's decision that applies to the indicator."""
+
+    id: int
+    kind: RulingKind
+    type: str
+    """Indicator type; ``""``: a name, an address or a network, of any type."""
+    value: str
+    below: bool
+    """Whether names below, or addresses within, are meant too."""
+    who: str
+    why: str
+    at: int
+    until: int
+    """Epoch seconds; 0: for good."""
+
+
 class SourceRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator says about everything that one source lists."""
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from vedette.model import Key
+from vedette.model import Key, Ruling, RulingKind
+
+__all__ = ["Claim", "Facts", "ListHit", "Prevalence", "Ruling", "RulingKind", "Suffix"]
 
 
 class Claim(NamedTuple):
@@ -45,36 +47,6 @@ class Suffix(StrEnum):
     """``com``, ``co.uk``: everybody's."""
     PRIVATE = "private"
     """``duckdns.org``, ``weebly.com``: each name below belongs to somebody else."""
-
-
-class RulingKind(StrEnum):
-    """What a person decided."""
-
-    ALLOW = "allow"
-    """May be seen on our network: never alert on it."""
-    DENY = "deny"
-    """Alert on it whatever the guard thinks."""
-    RELEASE = "release"
-    """Publish this held indicator."""
-    HOLD = "hold"
-    """Keep this indicator from the sensors until it is released."""
-
-
-class Ruling(Struct, frozen=True, kw_only=True):
-    """A person's decision that applies to the indicator."""
-
-    id: int
-    kind: RulingKind
-    type: str
-    """Indicator type; ``""``: a name, an address or a network, of any type."""
-    value: str
-    below: bool
-    """Whether names below, or addresses within, are meant too."""
-    who: str
-    why: str
-    at: int
-    until: int
-    """Epoch seconds; 0: for good."""
 
 
 class Prevalence(NamedTuple):
