@@ -290,11 +290,13 @@ MIGRATIONS: tuple[str, ...] = (
         why TEXT NOT NULL,
         at INTEGER NOT NULL,
         until INTEGER NOT NULL,            -- epoch seconds, 0: for good
+        seq INTEGER NOT NULL,              -- rises with each ruling that is made or ended
         ended_at INTEGER NOT NULL DEFAULT 0,
         ended_by TEXT NOT NULL DEFAULT '',
         ended_why TEXT NOT NULL DEFAULT ''
     );
     CREATE INDEX ruling_by_value ON ruling(value);
+    CREATE INDEX ruling_by_seq ON ruling(seq);
     -- What a hit is judged to be, and who said so.
     ALTER TABLE hit ADD COLUMN status TEXT NOT NULL DEFAULT 'new';
     CREATE TABLE hit_mark(
