@@ -283,3 +283,22 @@ class Hit:
     """Of a retro hit: ``yes``, or why a live alert would not have caught it."""
     hosts: int = 0
     """Of a retro hit: distinct hosts that showed the value, within the retention."""
+
+
+class MispSighting(NamedTuple):
+    """What one MISP is told of one attribute: it was seen, or it is a false positive."""
+
+    source: str
+    """The source of ours that lists the attribute; it does not leave."""
+    event: str
+    """uuid."""
+    attribute: str
+    """uuid."""
+    uuid: str
+    """Made of everything that it says: the same statement has the same uuid, whoever repeats it."""
+    at: int
+    """Epoch seconds."""
+    type: int
+    """MISP's: 0 seen, 1 false positive."""
+    says: str
+    """MISP's field ``source``: who says so, as far as the policy allows."""

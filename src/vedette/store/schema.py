@@ -308,6 +308,87 @@ MIGRATIONS: tuple[str, ...] = (
         note TEXT NOT NULL
     );
     CREATE INDEX hit_mark_by_hit ON hit_mark(hit_id);
+    -- Who we are to others: random, tells nothing.
+    CREATE TABLE instance(
+        one INTEGER PRIMARY KEY CHECK(one=1),
+        id TEXT NOT NULL
+    );
+    -- MISP sightings that wait or have left; written in the transaction that records their hit.
+    CREATE TABLE outbox(
+        source TEXT NOT NULL,
+        uuid TEXT NOT NULL,                -- made of what it says: the same thing is said once
+        event TEXT NOT NULL,
+        attribute TEXT NOT NULL,
+        type INTEGER NOT NULL,             -- 0 seen, 1 false positive
+        at INTEGER NOT NULL,               -- epoch seconds, like all below
+        says TEXT NOT NULL,                -- MISP's field 'source'
+        state TEXT NOT NULL DEFAULT 'waiting', -- waiting, sent, refused
+        reason TEXT NOT NULL DEFAULT '',
+        queued_at INTEGER NOT NULL,
+        left_at INTEGER NOT NULL DEFAULT 0, -- first attempt; 0: it has never left
+        done_at INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY(source, uuid)
+    ) WITHOUT ROWID;
+    CREATE INDEX outbox_waiting ON outbox(source, at, uuid) WHERE state='waiting';
+    CREATE INDEX outbox_by_leaving ON outbox(source, left_at) WHERE left_at>0;
+    CREATE INDEX outbox_by_attribute ON outbox(attribute);
+    -- How sending to a MISP goes.
+    CREATE TABLE addressee(
+        source TEXT PRIMARY KEY,
+        sent INTEGER NOT NULL DEFAULT 0,
+        refused INTEGER NOT NULL DEFAULT 0,
+        failures INTEGER NOT NULL DEFAULT 0, -- in a row
+        failing_since INTEGER NOT NULL DEFAULT 0,
+        forbidden INTEGER NOT NULL DEFAULT 0, -- 1: the key may not add sightings
+        retry_at INTEGER NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        hint TEXT NOT NULL DEFAULT '',
+        error_at INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    -- Indicators with news since the last message; written with the hits.
+    CREATE TABLE news(
+        kind TEXT NOT NULL,                -- hit, retro
+        type TEXT NOT NULL,
+        value TEXT NOT NULL,
+        hit_id INTEGER NOT NULL,           -- the newest
+        n INTEGER NOT NULL,                -- groups of hits
+        PRIMARY KEY(kind, type, value)
+    ) WITHOUT ROWID;
+    -- What cannot be seen in a table of its own: a sensor that cannot be asked.
+    CREATE TABLE trouble(
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        text TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY(kind, subject)
+    ) WITHOUT ROWID;
+    -- What people were told last about a subject, so that they are not told again too soon.
+    CREATE TABLE notified(
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        state TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY(kind, subject)
+    ) WITHOUT ROWID;
+    CREATE TABLE message(
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        is_bad INTEGER NOT NULL,           -- 0: something is well again
+        title TEXT NOT NULL,
+        body TEXT NOT NULL
+    );
+    CREATE TABLE delivery(
+        message_id INTEGER NOT NULL REFERENCES message(id) ON DELETE CASCADE,
+        target TEXT NOT NULL,              -- digest of its URL, which holds secrets
+        state TEXT NOT NULL DEFAULT 'waiting', -- waiting, delivered, given up
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due INTEGER NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        done_at INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY(message_id, target)
+    ) WITHOUT ROWID;
+    CREATE INDEX delivery_waiting ON delivery(due) WHERE state='waiting';
     """,
 )
 
