@@ -143,6 +143,19 @@ class Fetched(NamedTuple):
     """The context key of the group."""
     version: str
     """Opaque; compared for equality only (timestamps of synchronised events go backwards)."""
+    reason: str = ""
+    """Why what we held of the group and was not yielded goes; ``""``: the source changed it."""
+
+
+class Withdrawn(NamedTuple):
+    """Why one value of a group is not among its indicators, for people who miss it.
+
+    It removes nothing by itself: what is not yielded goes, and this is the reason that is logged.
+    """
+
+    ref: str
+    """As of the indicator that we may hold."""
+    reason: str
 
 
 class Unchanged(NamedTuple):
@@ -151,6 +164,8 @@ class Unchanged(NamedTuple):
     key: str
     version: str = ""
     """The version to hold from now on; ``""``: as before."""
+    reason: str = ""
+    """Why it stays although the source says something else now; ``""``: it does not."""
 
 
 class Broken(NamedTuple):
@@ -160,7 +175,7 @@ class Broken(NamedTuple):
     reason: str
 
 
-Item = Indicator | Rejected | Skipped | Fetched | Unchanged | Broken
+Item = Indicator | Rejected | Skipped | Withdrawn | Fetched | Unchanged | Broken
 """What a source yields. A group that is not mentioned at all is gone from the source."""
 
 

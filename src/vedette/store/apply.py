@@ -32,6 +32,8 @@ class Applied:
     removed: int
     gone: int
     """Groups that the source does not mention any more."""
+    why: Mapping[str, int]
+    """Removed entries by reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,10 @@ class Application:
     fetched: AbstractSet[str]
     reversioned: Mapping[str, str]
     """New versions of groups that stay as they are."""
+    reasons: Mapping[str, str]
+    """Why entries of fetched groups go, by key, where the source says."""
+    withdrawn: Mapping[str, str]
+    """The same for single entries, by ref."""
 
     def apply(self) -> Applied:
         """Make the entries those of the fetched and kept groups, and log what changed."""
@@ -80,6 +86,7 @@ class Application:
             added=added,
             removed=removed,
             gone=len(gone),
+            why=self._why() if removed else {},
         )
 
     def _count_entries(self) -> int:
@@ -95,17 +102,23 @@ class Application:
         db.execute("DROP TABLE IF EXISTS temp.touched")
         db.execute("CREATE TEMP TABLE touched(key TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID")
         reasons = dict.fromkeys(self.fetched & self.applied.keys(), "updated by the source")
+        reasons |= {key: why for key, why in self.reasons.items() if key in reasons}
         reasons |= dict.fromkeys(gone, "withdrawn by the source")
         db.executemany("INSERT INTO temp.touched VALUES(?,?)", reasons.items())
+        db.execute("DROP TABLE IF EXISTS temp.withdrawn")
+        db.execute("CREATE TEMP TABLE withdrawn(ref TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID")
+        db.executemany("INSERT INTO temp.withdrawn VALUES(?,?)", self.withdrawn.items())
 
     def _remove_entries(self) -> int:
         db = self.db
         db.execute("CREATE INDEX IF NOT EXISTS staged_pk ON staged(type, skey, ref)")
         db.execute("DROP TABLE IF EXISTS temp.removed")
         db.execute(
-            "CREATE TEMP TABLE removed AS SELECT e.type, e.skey, e.ref, t.key, t.reason"
+            "CREATE TEMP TABLE removed AS SELECT e.type, e.skey, e.ref, t.key,"
+            " coalesce(w.reason, t.reason) AS reason"
             " FROM temp.touched t JOIN context c ON c.group_key=t.key AND c.source_id=?1"
             " JOIN entry e ON e.context_id=c.id"
+            " LEFT JOIN temp.withdrawn w ON w.ref=e.ref AND e.ref<>''"
             " WHERE NOT EXISTS (SELECT 1 FROM staged s"
             " WHERE s.type=e.type AND s.skey=e.skey AND s.ref=e.ref)",
             (self.source_id,),
@@ -117,12 +130,20 @@ class Application:
         )
         return self._log_changes("removed", added=False)
 
+    def _why(self) -> dict[str, int]:
+        return dict(
+            self.db.execute(
+                "SELECT reason, count(*) FROM temp.removed GROUP BY 1 ORDER BY 2 DESC, 1"
+            )
+        )
+
     def _name_additions(self) -> int:
         db = self.db
         db.execute("DROP TABLE IF EXISTS temp.added")
         db.execute(
             "CREATE TEMP TABLE added AS SELECT DISTINCT s.type, s.skey, s.ref, g.key,"
-            " CASE WHEN t.key IS NULL THEN 'new in the source' ELSE t.reason END AS reason"
+            " CASE WHEN t.key IS NULL THEN 'new in the source'"
+            " ELSE 'updated by the source' END AS reason"
             # CROSS JOIN fixes the order: one range of rows for each group
             " FROM staged_group g CROSS JOIN staged s"
             " ON s.rowid>g.first_row AND s.rowid<=g.last_row AND g.source_id=?1"

@@ -20,6 +20,8 @@ class PullSummary(msgspec.Struct, kw_only=True):
     """Entries of the source after the pull."""
     added: int = 0
     removed: int = 0
+    removed_why: dict[str, int] = {}
+    """Removed entries by reason, most first (``to_ids is false``, ``withdrawn by the source``)."""
     groups: dict[str, int] = {}
     """How many groups were ``fetched``, ``unchanged``, ``broken`` and ``gone``."""
     rejected: dict[str, int] = {}
@@ -27,6 +29,8 @@ class PullSummary(msgspec.Struct, kw_only=True):
     skipped: dict[str, int] = {}
     """Values left out by the filters or the table, by reason."""
     broken: dict[str, str] = {}
+    kept: dict[str, int] = {}
+    """Groups that stay as they were although the source says something else now, by reason."""
     error: str = ""
     hint: str = ""
 

@@ -24,6 +24,7 @@ from vedette.model import (
     Rejected,
     Skipped,
     Unchanged,
+    Withdrawn,
 )
 from vedette.store.apply import COLUMNS, Application, empty_staging
 from vedette.store.history import PullSummary, record_pull
@@ -31,6 +32,7 @@ from vedette.store.keys import to_skey
 
 _ROWS_PER_WRITE = 20_000
 _SAMPLES_PER_GROUP_AND_REASON = 1_000
+_WITHDRAWN_MAX = 100_000
 _MARKS = ",".join("?" * len(COLUMNS.split(",")))
 _LEVELS = {"high": 1, "medium": 2, "low": 3}
 SHRINK_HELD_BELOW = 2 / 3
@@ -72,6 +74,9 @@ class Pull:
         self._kept: set[str] = set()
         self._fetched: set[str] = set()
         self._reversioned: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
+        self._withdrawn: dict[str, str] = {}
+        self._unmoved: Counter[str] = Counter()
 
     def known(self) -> Mapping[str, str]:
         """Version by group key of what is applied or already staged."""
@@ -87,17 +92,25 @@ class Pull:
                 self._samples.append(item)
         elif isinstance(item, Skipped):
             self._tally["skipped", item.reason] += item.count
+        elif isinstance(item, Withdrawn):
+            if len(self._withdrawn) < _WITHDRAWN_MAX:
+                self._withdrawn[item.ref] = item.reason
         elif isinstance(item, Fetched):
             self._close_group(item)
         elif isinstance(item, Unchanged):
-            self._drop_open_rows()
-            (self._fetched if item.key in self._staged else self._kept).add(item.key)
-            if item.version and item.key in self._applied:
-                self._reversioned[item.key] = item.version
+            self._keep(item)
         elif isinstance(item, Broken):
             self._close_broken(item)
         else:
             assert_never(item)
+
+    def _keep(self, item: Unchanged) -> None:
+        self._drop_open_rows()
+        (self._fetched if item.key in self._staged else self._kept).add(item.key)
+        if item.version and item.key in self._applied:
+            self._reversioned[item.key] = item.version
+        if item.reason:
+            self._unmoved[item.reason] += 1
 
     def _take_indicator(self, item: Indicator) -> None:
         context = item.context
@@ -176,6 +189,8 @@ class Pull:
         self._open_row = last
         self._open_written = False
         self._staged[item.key] = item.version
+        if item.reason:
+            self._reasons[item.key] = item.reason
         self._fetched.add(item.key)
         self._kept.discard(item.key)
         self._group_contexts.clear()
@@ -276,6 +291,7 @@ class Pull:
                 entries=entries, outcome="changed" if applied.changed else "unchanged"
             )
             summary.added, summary.removed = applied.added, applied.removed
+            summary.removed_why = dict(applied.why)
             summary.groups["gone"] = applied.gone
             record_pull(db, self._id, summary)
             db.commit()
@@ -298,6 +314,8 @@ class Pull:
             reversioned={
                 key: version for key, version in self._reversioned.items() if key in self._kept
             },
+            reasons=self._reasons,
+            withdrawn=self._withdrawn,
         )
 
     def _hold(self, entries: int) -> NoReturn:
@@ -340,6 +358,7 @@ class Pull:
             entries=entries,
             groups=groups,
             broken=dict(list(self._broken.items())[:100]),
+            kept=dict(self._unmoved.most_common()),
             error=error,
             hint=hint,
         )

@@ -26,6 +26,7 @@ from vedette.model import (
     Rejected,
     Skipped,
     Unchanged,
+    Withdrawn,
 )
 from vedette.store import PullSummary, Store
 
@@ -281,3 +282,33 @@ def test_a_kill_in_the_middle_leaves_the_entries_and_the_next_pull_goes_on(tmp_p
         summary = running.finish()
         assert summary.entries == 30_001
         assert len(names(store)) == 30_001
+
+
+def test_what_goes_has_the_reason_that_the_source_gives(store: Store) -> None:
+    many = [f"{n}.example" for n in range(9)]
+    pull(store, *event("e1", "a.example", "b.example", *many), *event("e2", "c.example"))
+    seq = store.entries.last_change()
+    *rows, _ = event("e1", "a.example", *many)
+    summary = pull(
+        store,
+        *rows,
+        Withdrawn("e1/b.example", "to_ids is false"),
+        Withdrawn("e1/never.example", "deleted in MISP"),
+        Fetched("e1", "2"),
+        Fetched("e2", "2", "its event was unpublished"),
+    )
+    assert summary.removed_why == {"its event was unpublished": 1, "to_ids is false": 1}
+    gone = [Key(DOMAIN, "b.example"), Key(DOMAIN, "c.example")]
+    reasons = store.entries.reasons(gone, seq, store.entries.last_change())
+    assert [reasons[key].reason for key in gone] == [
+        "to_ids is false (e1)",
+        "its event was unpublished (e2)",
+    ]
+
+
+def test_a_group_that_stays_against_what_the_source_says_is_counted(store: Store) -> None:
+    pull(store, *event("e1", "a.example"), *event("e2", "b.example"))
+    why = "unpublished"
+    summary = pull(store, Unchanged("e1", "1@5", why), Unchanged("e2"))
+    assert summary.kept == {why: 1}
+    assert store.pull("feed").known() == {"e1": "1@5", "e2": "1"}
