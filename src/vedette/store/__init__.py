@@ -33,6 +33,8 @@ from vedette.store.records import (
     check_name,
 )
 from vedette.store.retro import Retro
+from vedette.store.ruled import Ruled
+from vedette.store.rulings import PastRuling, Rulings
 from vedette.store.schema import migrate
 
 __all__ = [
@@ -45,10 +47,13 @@ __all__ = [
     "HuntRecord",
     "Hunts",
     "Intake",
+    "PastRuling",
     "Published",
     "Pull",
     "PullSummary",
     "Retro",
+    "Ruled",
+    "Rulings",
     "RunRecord",
     "SensorRecord",
     "SourceRecord",
@@ -93,6 +98,7 @@ class Store:
         self.intake = Intake(self._db)
         self.hunts = Hunts(self._db)
         self.retro = Retro(self._db)
+        self.rulings = Rulings(self._db)
 
     def __enter__(self) -> Self:
         return self
