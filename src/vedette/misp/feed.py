@@ -7,11 +7,12 @@ One event is in memory at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from time import monotonic
 from typing import Self
 
 import httpx2
@@ -24,12 +25,25 @@ from vedette.misp.feed_document import (
     MISSING,
     Document,
     Feed,
+    NotModified,
     Unreadable,
     read_bounded,
 )
-from vedette.misp.http import Connection, TransportError, check_status, open_client, send
+from vedette.misp.http import (
+    Connection,
+    SlowError,
+    TransportError,
+    check_status,
+    open_client,
+    send,
+    without_secrets,
+)
+from vedette.misp.validators import Validators
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+READING_MAX_S = 3_600.0
+"""Longest time for all events; those that were read by then need not be read again."""
 
 _FAILURES_MAX = 3
 _ZIP = b"PK\x03\x04"
@@ -37,14 +51,21 @@ _TAR_MAGIC = slice(257, 262)
 _HINT = "A feed is a directory, an archive or a URL with a manifest.json, or MISP events as JSON."
 
 
-def open_feed(location: str, connection: Connection) -> AbstractContextManager[Feed]:
+def open_feed(
+    location: str, connection: Connection, held: Validators | None = None
+) -> AbstractContextManager[Feed]:
     """Open a feed by what its location is.
+
+    Args:
+        location: A path or an address.
+        connection: How to reach an address.
+        held: What the server said about the manifest that we hold.
 
     Raises:
         SourceError: There is nothing to open.
     """
     if location.startswith(("http://", "https://")):
-        return HttpFeed(location, connection)
+        return HttpFeed(location, connection, held or Validators())
     path = Path(location).expanduser()
     if path.is_dir():
         return DirectoryFeed(path)
@@ -63,6 +84,8 @@ def open_feed(location: str, connection: Connection) -> AbstractContextManager[F
 
 class _Open:
     """A feed that holds nothing open."""
+
+    validators = Validators()
 
     def __enter__(self) -> Self:
         return self
@@ -137,12 +160,14 @@ class FileFeed(_Open):
 class HttpFeed:
     """A feed on a web server, or one event there."""
 
-    def __init__(self, location: str, connection: Connection) -> None:
+    def __init__(self, location: str, connection: Connection, held: Validators) -> None:
         """Open a client for the feed below ``location``."""
         base = location.removesuffix("manifest.json")
+        self.validators = held
         self._connection = connection
         self._single = base.endswith(".json")
         self._base = base if self._single or base.endswith("/") else f"{base}/"
+        self._where = without_secrets(self._base)
         self._client = open_client(connection, {"Accept": "application/json"})
 
     def __enter__(self) -> Self:
@@ -153,28 +178,37 @@ class HttpFeed:
         """Close the connections."""
         self._client.close()
 
-    def manifest(self) -> bytes | None:
-        """Fetch the manifest; a single event has none.
+    def manifest(self) -> bytes | NotModified | None:
+        """Fetch the manifest unless it is the one that we hold; a single event has none.
 
         Raises:
             SourceError: It cannot be fetched.
         """
         if self._single:
             return None
-        answer = self._get("manifest.json")
+        asked = self.validators.headers()
+        answer = self._get("manifest.json", asked)
         if answer.status_code == HTTPStatus.NOT_FOUND:
-            raise SourceError(f"{self._base} has no manifest.json (404)", hint=_HINT)
-        check_status(answer, what=f"{self._base}manifest.json")
+            raise SourceError(f"{self._where} has no manifest.json (404)", hint=_HINT)
+        if answer.status_code == HTTPStatus.NOT_MODIFIED and asked:
+            return NotModified()
+        check_status(answer, what=f"{self._where}manifest.json")
+        self.validators = Validators.of(answer)
         return answer.content
 
     def read(self, keys: Collection[str]) -> Iterator[tuple[str, Document]]:
         """Fetch events one after the other; a lasting failure of the server ends it.
 
         Raises:
-            SourceError: The server failed three times in a row.
+            SourceError: The server failed three times in a row, or takes an hour.
         """
-        failures = 0
+        failures, ends = 0, monotonic() + READING_MAX_S
         for key in keys:
+            if monotonic() > ends:
+                raise SlowError(
+                    f"{self._where} was not read to its end within {READING_MAX_S:g} s",
+                    hint="The next pull goes on where this one ended.",
+                )
             try:
                 document = self._document(f"{key}.json")
                 failures = 0
@@ -192,7 +226,7 @@ class HttpFeed:
             SourceError: It cannot be fetched.
         """
         answer = self._get("")
-        check_status(answer, what=self._base)
+        check_status(answer, what=self._where)
         yield self._base.rpartition("/")[2], answer.content
 
     def _document(self, name: str) -> Document:
@@ -203,11 +237,11 @@ class HttpFeed:
             return Unreadable(f"{answer.status_code} {answer.reason_phrase}")
         return answer.content
 
-    def _get(self, name: str) -> httpx2.Response:
+    def _get(self, name: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         try:
-            request = self._client.build_request("GET", f"{self._base}{name}")
+            request = self._client.build_request("GET", f"{self._base}{name}", headers=headers)
         except httpx2.InvalidURL as error:
-            raise SourceError(f"{self._base} is not a URL: {error}", hint=_HINT) from error
+            raise SourceError(f"{self._where} is not a URL: {error}", hint=_HINT) from error
         return send(self._client, self._connection, request, max_bytes=EVENT_MAX_BYTES)
 
 

@@ -15,6 +15,7 @@ from typing import Self
 from vedette.errors import SourceError
 from vedette.files import open_decompressed
 from vedette.misp.feed_document import MISSING, Document, Unreadable, read_bounded
+from vedette.misp.validators import Validators
 
 _HINT = "Fetch or pack the archive again: tar (plain, gz, zst) and zip are understood."
 
@@ -26,6 +27,7 @@ class _Archive(ABC):
     path: Path
     folder: str = ""
     """Where in the archive the manifest is; known once it was read."""
+    validators = Validators()
 
     def __enter__(self) -> Self:
         """Open nothing yet: each reading opens the archive again."""

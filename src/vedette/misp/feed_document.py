@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import IO, NamedTuple, Protocol
 
+from vedette.misp.validators import Validators
+
 EVENT_MAX_BYTES = 512 * 2**20
 """Longest event, unpacked; a million attributes are about 570 bytes each."""
 
@@ -17,13 +19,22 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+class NotModified(NamedTuple):
+    """The manifest is the one that we hold."""
+
+
 Document = bytes | Unreadable
 
 
 class Feed(Protocol):
     """A feed that is open for reading."""
 
-    def manifest(self) -> bytes | None:
+    @property
+    def validators(self) -> Validators:
+        """What the server says of the manifest that was read; of a file: nothing."""
+        ...
+
+    def manifest(self) -> bytes | NotModified | None:
         """The manifest, or ``None`` where there is none."""
         ...
 

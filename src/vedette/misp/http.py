@@ -6,11 +6,13 @@ Nothing here follows a redirect: an API key must not travel to another host.
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import stamina
@@ -18,6 +20,10 @@ from msgspec import Struct
 
 import vedette
 from vedette.errors import SourceError
+from vedette.misp.headers import read_headers
+
+DEADLINE_S = 900.0
+"""Longest time for one answer: who trickles keeps every other time-out from passing."""
 
 _RETRIED: Final = (
     httpx2.ConnectError,
@@ -52,17 +58,29 @@ class Connection(Struct, frozen=True, kw_only=True):
     client_key: str = ""
     proxy: str = ""
     """``http://host:port``; unset: ``HTTPS_PROXY`` and its sisters count."""
+    header_file: str = ""
+    """File with headers to send, one a line (``Auth-Key: ...``, ``Authorization: Basic ...``);
+    others must not be able to read it."""
+
+
+def without_secrets(location: str) -> str:
+    """Return an address without user and password; anything else as it is."""
+    if "://" not in location or "@" not in location:
+        return location
+    parts = urlsplit(location)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def open_client(connection: Connection, headers: Mapping[str, str]) -> httpx2.Client:
     """Make a client for a connection.
 
     Raises:
-        SourceError: A certificate file or the proxy's address cannot be used.
+        SourceError: A certificate file, the header file or the proxy's address cannot be used.
     """
+    secret = read_headers(connection.header_file) if connection.header_file else {}
     try:
         return httpx2.Client(
-            headers={"User-Agent": f"vedette/{vedette.__version__}", **headers},
+            headers={"User-Agent": f"vedette/{vedette.__version__}", **headers, **secret},
             verify=_tls(connection),
             timeout=httpx2.Timeout(connection.timeout_s, connect=min(connection.timeout_s, 15.0)),
             proxy=connection.proxy or None,
@@ -88,7 +106,7 @@ def send(
 
     Raises:
         TransportError: Not reachable, TLS failed, or cut off in the middle.
-        SlowError: No answer within the timeout.
+        SlowError: No answer within the timeout, or not all of it within ``DEADLINE_S``.
         SourceError: The body is longer than ``max_bytes``.
     """
     answer: httpx2.Response | None = None
@@ -120,9 +138,9 @@ def check_status(answer: httpx2.Response, *, what: str) -> None:
     if status == HTTPStatus.OK:
         return
     name = f"{status} {answer.reason_phrase}".strip()
-    if answer.is_redirect:
+    if answer.has_redirect_location:
         raise SourceError(
-            f"{what} redirects to {answer.headers.get('location', 'nowhere')}",
+            f"{what} redirects to {without_secrets(answer.headers['location'])[:300]}",
             hint="Configure the final address; redirects are not followed.",
         )
     raise SourceError(f"{what} answered {name}", hint="Check the address, and who may read it.")
@@ -139,23 +157,25 @@ def _worth_retrying(error: Exception) -> bool:
 def _send_once(client: httpx2.Client, request: httpx2.Request, max_bytes: int) -> httpx2.Response:
     answer = client.send(request, stream=True)
     try:
-        if max_bytes:
-            answer = _read_bounded(answer, max_bytes)
-        else:
-            answer.read()
+        return _read_bounded(answer, max_bytes)
     finally:
         answer.close()
-    return answer
 
 
 def _read_bounded(answer: httpx2.Response, max_bytes: int) -> httpx2.Response:
-    body = bytearray()
+    where = without_secrets(str(answer.request.url))
+    body, ends = bytearray(), time.monotonic() + DEADLINE_S
     for chunk in answer.iter_bytes():
         body += chunk
-        if len(body) > max_bytes:
+        if max_bytes and len(body) > max_bytes:
             raise SourceError(
-                f"{answer.request.url} is longer than {max_bytes:,} bytes",
+                f"{where} is longer than {max_bytes:,} bytes",
                 hint="This is more than a MISP event can sensibly be; check the address.",
+            )
+        if time.monotonic() > ends:
+            raise SlowError(
+                f"{where} was not complete after {DEADLINE_S:g} s",
+                hint="The server is too slow today; the next pull tries again.",
             )
     headers = [
         (name, value)

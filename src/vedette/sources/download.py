@@ -1,7 +1,7 @@
 """Fetch a list over HTTP, whole or not at all.
 
 The body goes to a temporary file before anybody parses it: half a download is an error, never a
-short list. Redirects are followed within http and https, never from https to http.
+short list. No redirect is followed: whoever holds the list could send us to a server of our own.
 """
 
 from __future__ import annotations
@@ -14,35 +14,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import BinaryIO, NamedTuple, NoReturn
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import stamina
 
 from vedette.errors import SourceError
-from vedette.misp.http import Connection, open_client
+from vedette.misp import http
+from vedette.misp.http import Connection, open_client, without_secrets
+from vedette.misp.validators import Validators
 
-DEADLINE_S = 900.0
-"""A server that trickles may keep a read timeout from ever passing; this ends it."""
-
-_REDIRECTS_MAX = 5
-_BLOCK = 1 << 18
+_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
+_SHOWN = 300
 _RETRIED_STATUS = frozenset({502, 503, 504})
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 _HINTS = {
-    401: "It wants a login: put it in the address (https://user:password@host/) or ask for access.",
+    401: "It wants a login or a key: put it into a file, and name that with --header-file.",
     403: "The publisher refuses us: is a key or an agreement needed, or is this address blocked?",
     404: "The list has moved or is gone: look at the publisher's page.",
     410: "The list is gone: look at the publisher's page, and remove this source.",
     429: "We ask too often: raise the interval of this source.",
 }
-
-
-class Validators(NamedTuple):
-    """What a server said about the version that we hold."""
-
-    etag: str = ""
-    modified: str = ""
 
 
 class Download(NamedTuple):
@@ -71,18 +62,8 @@ def download(
         yield _with_retries(client, url, connection, file, max_bytes)
 
 
-def without_secrets(location: str) -> str:
-    """Return an address without user and password; anything else as it is."""
-    if "://" not in location or "@" not in location:
-        return location
-    parts = urlsplit(location)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 def _headers(held: Validators) -> dict[str, str]:
-    headers = {"Accept-Encoding": "gzip", "If-None-Match": held.etag}
-    headers["If-Modified-Since"] = held.modified
-    return {name: value for name, value in headers.items() if value}
+    return {"Accept-Encoding": "gzip", **held.headers()}
 
 
 def _with_retries(
@@ -122,35 +103,29 @@ def _with_retries(
 def _once(
     client: httpx2.Client, url: str, file: BinaryIO, max_bytes: int, *, last: bool
 ) -> Download | None:
-    request = client.build_request("GET", url)
-    for _ in range(_REDIRECTS_MAX + 1):
-        answer = client.send(request, stream=True)
-        try:
-            following = answer.next_request
-            if following is None:
-                return _take(answer, file, max_bytes, last=last)
-        finally:
-            answer.close()
-        if request.url.scheme == "https" and following.url.scheme != "https":
-            raise SourceError(
-                f"{without_secrets(url)} redirects from https to {following.url.scheme}",
-                hint="Configure the final address if you trust it.",
-            )
-        request = following
-    raise SourceError(
-        f"{without_secrets(url)} redirects more than {_REDIRECTS_MAX} times",
-        hint="Open it in a browser: it may want a login or a cookie.",
-    )
+    answer = client.send(client.build_request("GET", url), stream=True)
+    try:
+        return _take(answer, file, max_bytes, last=last)
+    finally:
+        answer.close()
 
 
 def _take(
     answer: httpx2.Response, file: BinaryIO, max_bytes: int, *, last: bool
 ) -> Download | None:
-    if answer.status_code == HTTPStatus.NOT_MODIFIED:
+    if answer.status_code == HTTPStatus.NOT_MODIFIED and not _CONDITIONS.isdisjoint(
+        answer.request.headers
+    ):
         return None
     if answer.status_code in _RETRIED_STATUS and not last:
         raise _AgainError
     where = without_secrets(str(answer.request.url))
+    if answer.has_redirect_location:
+        target = without_secrets(answer.headers["location"])[:_SHOWN]
+        raise SourceError(
+            f"{where} redirects to {target}",
+            hint="Configure the final address if you trust it; redirects are not followed.",
+        )
     if answer.status_code != HTTPStatus.OK:
         name = f"{answer.status_code} {answer.reason_phrase}".strip()
         hint = _HINTS.get(answer.status_code, "Try again later; the publisher may know more.")
@@ -161,13 +136,12 @@ def _take(
             hint="A proxy between may do this: fetch it directly.",
         )
     sha256 = _save(answer, file, max_bytes, where)
-    validators = Validators(answer.headers.get("etag", ""), answer.headers.get("last-modified", ""))
-    return Download(file, validators, sha256)
+    return Download(file, Validators.of(answer), sha256)
 
 
 def _save(answer: httpx2.Response, file: BinaryIO, max_bytes: int, where: str) -> str:
     digest, size, started = hashlib.sha256(), 0, time.monotonic()
-    for chunk in answer.iter_raw(_BLOCK):
+    for chunk in answer.iter_raw():  # as it comes: a block may never be full
         digest.update(chunk)
         file.write(chunk)
         size += len(chunk)
@@ -176,9 +150,9 @@ def _save(answer: httpx2.Response, file: BinaryIO, max_bytes: int, where: str) -
                 f"{where} is longer than {max_bytes:,} bytes",
                 hint="Is it the right file? Else raise max_bytes of this source.",
             )
-        if time.monotonic() - started > DEADLINE_S:
+        if time.monotonic() - started > http.DEADLINE_S:
             raise SourceError(
-                f"{where} was not complete after {DEADLINE_S:g} s",
+                f"{where} was not complete after {http.DEADLINE_S:g} s",
                 hint="The server is too slow today; the next pull tries again.",
             )
     announced = answer.headers.get("content-length", "")

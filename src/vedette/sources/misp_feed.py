@@ -15,8 +15,9 @@ import structlog
 
 from vedette.errors import SourceError
 from vedette.misp.feed import UUID, open_feed
-from vedette.misp.feed_document import Document, Feed, Unreadable
-from vedette.misp.http import Connection
+from vedette.misp.feed_document import Document, Feed, NotModified, Unreadable
+from vedette.misp.http import Connection, without_secrets
+from vedette.misp.validators import Validators
 from vedette.misp.wire import (
     UNDECODABLE,
     Event,
@@ -26,8 +27,9 @@ from vedette.misp.wire import (
     read_manifest,
     split_events,
 )
-from vedette.model import Broken, Item, Unchanged
+from vedette.model import Broken, Fetched, Item, Unchanged
 from vedette.sources.filters import Filters
+from vedette.sources.manifest_group import MANIFEST, read_held, write_held
 from vedette.sources.misp_group import Group
 
 log = structlog.get_logger(__name__)
@@ -58,10 +60,12 @@ class MispFeed(Connection, frozen=True, kw_only=True):
             SourceError: The location or its manifest cannot be read.
         """
         reader = _Reader(self, known, datetime.now(UTC))
-        with open_feed(self.location, self) as feed:
+        with open_feed(self.location, self, reader.validators) as feed:
             manifest = feed.manifest()
             if manifest is None:
                 yield from reader.without_manifest(feed)
+            elif isinstance(manifest, NotModified):
+                yield from reader.not_modified(feed)
             else:
                 yield from reader.with_manifest(feed, manifest)
         log.info("source.read", source=self.name, **reader.counts)
@@ -75,7 +79,24 @@ class _Reader:
         self._known = known
         self._now = now
         self._stamp = source.filters.fingerprint(now)
+        self._held = read_held(known, self._stamp)
+        self._versions: dict[str, str] = {}
+        self._again: dict[str, str] = {}
         self.counts = {"events": 0, "unchanged": 0, "broken": 0}
+
+    @property
+    def validators(self) -> Validators:
+        """What the server said about the manifest that we hold."""
+        return self._held.validators if self._held else Validators()
+
+    def not_modified(self, feed: Feed) -> Iterator[Item]:
+        """Yield what has to be read again although the manifest is the one that we hold."""
+        again = self._held.again if self._held else {}
+        for key, version in self._known.items():
+            if key not in again and key != MANIFEST:
+                self._versions[key] = version
+                yield self._unchanged(key)
+        yield from self._events(feed, again)
 
     def with_manifest(self, feed: Feed, manifest: bytes) -> Iterator[Item]:
         """Yield what the manifest says has changed."""
@@ -83,20 +104,46 @@ class _Reader:
             entries = read_manifest(manifest)
         except WireError as error:
             raise SourceError(
-                f"the manifest of {self._source.location} is {error}",
+                f"the manifest of {without_secrets(self._source.location)} is {error}",
                 hint="Open its manifest.json and see whether a login page or an error is shown.",
             ) from error
         wanted: dict[str, str] = {}
         for key, entry in entries.items():
             version = f"{entry.timestamp}/{self._stamp}"
-            if not UUID.fullmatch(key):
-                yield self._broken(key[:_KEY_MAX], "the manifest names an event that is no UUID")
-            elif entry.timestamp and self._known.get(key) == version:
+            if entry.timestamp and self._known.get(key) == version and key != MANIFEST:
+                self._versions[key] = version
                 yield self._unchanged(key)
             else:
                 wanted[key] = version
-        for key, document in feed.read(wanted):
-            yield from self._named_event(key, wanted[key], document)
+                if not entry.timestamp:
+                    self._again[key] = version
+        yield from self._events(feed, wanted)
+
+    def _events(self, feed: Feed, wanted: Mapping[str, str]) -> Iterator[Item]:
+        """Yield what the manifest names, then the manifest itself."""
+        named = {key: version for key, version in wanted.items() if UUID.fullmatch(key)}
+        for key in wanted:
+            if key not in named:
+                self._again[key[:_KEY_MAX]] = ""
+                yield self._broken(key[:_KEY_MAX], "the manifest names an event that is no UUID")
+        for key, document in feed.read(named):
+            for item in self._named_event(key, named[key], document):
+                self._note(item, named)
+                yield item
+        version = write_held(feed.validators, self._stamp, self._versions, self._again)
+        if version and version == self._known.get(MANIFEST):
+            yield Unchanged(MANIFEST)
+        elif version:
+            yield Fetched(MANIFEST, version)
+
+    def _note(self, item: Item, named: Mapping[str, str]) -> None:
+        """Remember which version of an event will be held."""
+        if isinstance(item, Fetched):
+            self._versions[item.key] = item.version
+        elif isinstance(item, Broken):
+            self._again[item.key] = named[item.key]
+            if item.key in self._known:
+                self._versions[item.key] = self._known[item.key]
 
     def without_manifest(self, feed: Feed) -> Iterator[Item]:
         """Yield the events in all JSON documents; other JSON is passed over."""
@@ -118,7 +165,8 @@ class _Reader:
                 yield from self._unnamed_event(name, bytes(raw), seen)
         if not seen and not broken:
             raise SourceError(
-                f"{self._source.location} holds no manifest.json and no MISP event",
+                f"{without_secrets(self._source.location)} holds no manifest.json"
+                " and no MISP event",
                 hint="A feed is made by MISP or PyMISP's feed generator; check the path.",
             )
 

@@ -18,7 +18,8 @@ from msgspec import Struct
 
 from vedette.errors import SourceError, UnusableValueError
 from vedette.files import UnpackError, open_decompressed, open_regular
-from vedette.misp.http import Connection
+from vedette.misp.http import Connection, without_secrets
+from vedette.misp.validators import Validators
 from vedette.model import (
     Context,
     Fetched,
@@ -30,7 +31,7 @@ from vedette.model import (
     Unchanged,
 )
 from vedette.normalize import normalize
-from vedette.sources.download import Validators, download, without_secrets
+from vedette.sources.download import download
 from vedette.sources.formats import (
     FORMATS,
     FormatError,

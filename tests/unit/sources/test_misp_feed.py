@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from vedette.errors import SourceError
 from vedette.model import Broken, Fetched, Indicator, Item, Rejected, Skipped, Unchanged
 from vedette.sources.filters import Filters
+from vedette.sources.manifest_group import MANIFEST
 from vedette.sources.misp_feed import MispFeed
 from vedette.testing.faults import Fault, FaultKind
-from vedette.testing.loopback import LoopbackServer, files_of
+from vedette.testing.loopback import LoopbackServer, Request, Response, files_of
 
 A = "aaaaaaaa-0000-4000-8000-000000000000"
 B = "bbbbbbbb-0000-4000-8000-000000000000"
@@ -246,6 +248,164 @@ def test_an_event_that_is_html_over_http_costs_only_itself(tmp_path: Path) -> No
         items = fetch(server.url)
     assert broken(items) == [Broken(A, "HTML instead of JSON")]
     assert values(items) == ["b.example"]
+
+
+# -- not modified: the manifest's own version
+
+
+class Web:
+    """A web server that knows which version a client holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = files_of(folder)
+        self.validator = "ETag"
+
+    def __call__(self, request: Request) -> Response:
+        answer = self._files(request)
+        if answer.status != 200:
+            return answer
+        tag = f'"{hashlib.sha256(answer.body).hexdigest()}"'
+        asked = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}
+        if request.headers.get(asked.get(self.validator, "")) == tag:
+            return Response(304, headers={self.validator: tag})
+        return Response(200, answer.body, headers={self.validator: tag})
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Web:
+    return Web(tmp_path)
+
+
+@pytest.fixture
+def server(web: Web) -> Iterator[LoopbackServer]:
+    with LoopbackServer(web) as running:
+        yield running
+
+
+def paths(server: LoopbackServer) -> list[str]:
+    """What was asked for since the last time."""
+    asked = [request.path for request in server.requests]
+    server.requests.clear()
+    return asked
+
+
+@pytest.mark.parametrize("validator", ["ETag", "Last-Modified"])
+def test_a_manifest_that_the_server_calls_unchanged_is_all_that_is_asked_for(
+    tmp_path: Path, web: Web, server: LoopbackServer, validator: str
+) -> None:
+    web.validator = validator
+    write(tmp_path, event(A, "a.example"), event(B, "b.example"))
+    known = versions(fetch(server.url))
+    assert known.keys() == {A, B, MANIFEST}
+    assert paths(server) == ["/manifest.json", f"/{A}.json", f"/{B}.json"]
+    assert fetch(server.url, known) == [Unchanged(A), Unchanged(B), Unchanged(MANIFEST)]
+    assert paths(server) == ["/manifest.json"]
+    write(tmp_path, event(A, "a.example"), event(B, "new.example"), timestamp="2")
+    assert values(fetch(server.url, known)) == ["a.example", "new.example"]
+
+
+def test_a_manifest_is_asked_for_whole_unless_all_it_led_to_is_held(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    write(tmp_path, event(A, "a.example"), event(B, "b.example"))
+    known = versions(fetch(server.url))
+    fewer = {key: known[key] for key in (A, MANIFEST)}
+    assert values(fetch(server.url, fewer)) == ["b.example"]
+    newer = known | {A: "1/of-a-pull-that-was-interrupted"}
+    assert values(fetch(server.url, newer)) == ["a.example"]
+
+
+def test_other_filters_ask_for_everything_again(tmp_path: Path, server: LoopbackServer) -> None:
+    write(tmp_path, event(A, "a.example"))
+    known = versions(fetch(server.url))
+    items = fetch(server.url, known, Filters(exclude_types=("domain",)))
+    assert Skipped("type not wanted: domain", 1) in items
+
+
+def test_a_missing_event_is_asked_for_again_although_the_manifest_is_unchanged(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    write(tmp_path, event(A, "a.example"), event(B, "b.example"))
+    (tmp_path / f"{B}.json").unlink()
+    first = fetch(server.url)
+    assert broken(first) == [Broken(B, "404 Not Found")]
+    paths(server)
+    second = fetch(server.url, versions(first))
+    assert second == [Unchanged(A), Broken(B, "404 Not Found"), Unchanged(MANIFEST)]
+    assert paths(server) == ["/manifest.json", f"/{B}.json"]
+    (tmp_path / f"{B}.json").write_text(json.dumps(event(B, "b.example")))
+    third = fetch(server.url, versions(first))
+    assert values(third) == ["b.example"]
+    known = versions(first) | versions(third)
+    paths(server)
+    assert fetch(server.url, known) == [Unchanged(A), Unchanged(B), Unchanged(MANIFEST)]
+    assert paths(server) == ["/manifest.json"]
+
+
+def test_an_event_that_breaks_keeps_what_we_hold_until_it_is_whole_again(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    write(tmp_path, event(A, "a.example"), event(B, "b.example"))
+    known = versions(fetch(server.url))
+    write(tmp_path, event(A, "a.example"), event(B, "new.example"), timestamp="2")
+    (tmp_path / f"{B}.json").write_text('{"Event": {"info": "cut of')
+    items = fetch(server.url, known)
+    assert [item.key for item in broken(items)] == [B]
+    known |= versions(items)
+    again = fetch(server.url, known)
+    assert [item.key for item in broken(again)] == [B], "and it is told each time"
+    write(tmp_path, event(A, "a.example"), event(B, "new.example"), timestamp="2")
+    assert values(fetch(server.url, known)) == ["new.example"]
+
+
+def test_an_event_without_a_timestamp_is_read_although_the_manifest_is_unchanged(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    write(tmp_path, event(A, "a.example"), timestamp="")
+    known = versions(fetch(server.url))
+    (tmp_path / f"{A}.json").write_text(json.dumps(event(A, "new.example")))
+    assert values(fetch(server.url, known)) == ["new.example"]
+
+
+def test_a_manifest_of_many_broken_events_is_read_whole_each_time(
+    tmp_path: Path, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedette.sources.manifest_group._AGAIN_MAX", 1)
+    write(tmp_path, event(A, "a.example"), event(B, "b.example"))
+    (tmp_path / f"{A}.json").unlink()
+    (tmp_path / f"{B}.json").unlink()
+    assert not versions(fetch(server.url))
+
+
+def test_a_server_that_names_no_version_is_read_by_the_manifest(
+    tmp_path: Path, web: Web, server: LoopbackServer
+) -> None:
+    web.validator = "X-Nothing"
+    write(tmp_path, event(A, "a.example"))
+    known = versions(fetch(server.url))
+    assert known.keys() == {A}
+    assert fetch(server.url, known) == [Unchanged(A)]
+
+
+def test_a_login_of_the_address_and_keys_of_a_file_are_sent_and_never_shown(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    write(tmp_path, event(A, "a.example"))
+    header_file = tmp_path / "headers"
+    header_file.write_text("Auth-Key: hush\n")
+    header_file.chmod(0o600)
+    location = server.url.replace("://", "://user:secret@")
+    source = MispFeed(name="feed", location=location, header_file=str(header_file))
+    items = list(source.fetch({}))
+    assert values(items) == ["a.example"]
+    assert {request.headers["auth-key"] for request in server.requests} == {"hush"}
+    assert all("authorization" in request.headers for request in server.requests)
+    (tmp_path / "manifest.json").write_text("<html>")
+    with pytest.raises(SourceError) as failed:
+        list(source.fetch({}))
+    told = repr(items) + str(failed.value) + failed.value.hint
+    assert "hush" not in told
+    assert "secret" not in told
 
 
 def test_settings_survive_the_stores_json() -> None:
