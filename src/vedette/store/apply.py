@@ -58,7 +58,11 @@ class Application:
     """The same for single entries, by ref."""
 
     def apply(self) -> Applied:
-        """Make the entries those of the fetched and kept groups, and log what changed."""
+        """Make the entries those of the fetched and kept groups, and log what changed.
+
+        The log comes first: ``entry.seq`` is the last change of the pull that a claim came with,
+        so that ``seq > n`` tells claims that came after change ``n``.
+        """
         db = self.db
         gone = self.applied.keys() - self.kept - self.fetched
         self._fill_temp(gone)
@@ -66,6 +70,8 @@ class Application:
         named = self._name_additions() if self.complete else 0
         if self.complete:
             self._log_facts()
+        elif self._is_anything_staged():
+            self._note_bulk("first pull")
         before = db.total_changes
         (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()
         compared = ("context_id", "comment", "tags", *_FACTS)
@@ -79,8 +85,6 @@ class Application:
         )
         written = db.total_changes - before
         added = named if self.complete else self._count_entries()
-        if added and not self.complete:
-            self._note_bulk("first pull")
         return Applied(
             changed=bool(removed or added or written or not self.complete),
             added=added,
@@ -88,6 +92,12 @@ class Application:
             gone=len(gone),
             why=self._why() if removed else {},
         )
+
+    def _is_anything_staged(self) -> bool:
+        row = self.db.execute(
+            "SELECT 1 FROM staged WHERE source_id=? LIMIT 1", (self.source_id,)
+        ).fetchone()
+        return row is not None
 
     def _count_entries(self) -> int:
         (n,) = self.db.execute(

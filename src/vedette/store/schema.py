@@ -258,6 +258,7 @@ MIGRATIONS: tuple[str, ...] = (
         labels TEXT NOT NULL,              -- tab separated, '' for none
         due INTEGER NOT NULL,              -- epoch seconds, 0: never
         at INTEGER NOT NULL,               -- since when it has this outcome by this test
+        is_new INTEGER NOT NULL DEFAULT 0, -- 1: withheld, and was never published
         PRIMARY KEY(type, skey)
     ) WITHOUT ROWID;
     CREATE INDEX verdict_withheld ON verdict(outcome, type, skey) WHERE outcome<>'publish';
@@ -267,7 +268,11 @@ MIGRATIONS: tuple[str, ...] = (
         one INTEGER PRIMARY KEY CHECK(one=1),
         change_seq INTEGER NOT NULL,
         at INTEGER NOT NULL,
-        basis TEXT NOT NULL                -- digest of policy, lists and suffixes
+        basis TEXT NOT NULL,               -- digest of policy, lists and suffixes
+        rulings INTEGER NOT NULL,          -- up to which mark of the rulings
+        aged_at INTEGER NOT NULL,          -- when ages were last looked at
+        asked_seq INTEGER NOT NULL,        -- up to which change the memory was asked
+        unasked_at INTEGER NOT NULL        -- since when it does not answer, 0: it does
     );
     -- How many of our hosts met an indicator when it was judged first.
     CREATE TABLE prevalence(

@@ -20,7 +20,7 @@ def _store(tmp_path, names):
 def _judge(store, kind, value, outcome):
     skey = to_skey(kind, value)
     store._db.execute(
-        "INSERT INTO verdict VALUES(?,?,?,'test','','',0,0)", (kind.value, skey, outcome)
+        "INSERT INTO verdict VALUES(?,?,?,'test','','',0,0,0)", (kind.value, skey, outcome)
     )
     store._db.commit()
 

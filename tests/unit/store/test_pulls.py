@@ -312,3 +312,16 @@ def test_a_group_that_stays_against_what_the_source_says_is_counted(store: Store
     summary = pull(store, Unchanged("e1", "1@5", why), Unchanged("e2"))
     assert summary.kept == {why: 1}
     assert store.pull("feed").known() == {"e1": "1@5", "e2": "1"}
+
+
+def test_a_claim_came_after_every_change_before_its_pull(store: Store) -> None:
+    def seqs() -> dict[str, int]:
+        rows = store._db.execute("SELECT skey, seq FROM entry")
+        return {skey[::-1].replace("!", "."): seq for skey, seq in rows}
+
+    pull(store, *event("1", "a.example"))
+    after_first = store.entries.last_change()
+    assert 0 < seqs()["a.example"] <= after_first
+    pull(store, *event("1", "a.example"), *event("2", "b.example"))
+    assert seqs()["a.example"] <= after_first < seqs()["b.example"]
+    assert seqs()["b.example"] == store.entries.last_change()
