@@ -7,7 +7,7 @@ counts twice, so the pipeline stores hits, ``held`` and bookmark in one transact
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from vedette.buffers import Profile
@@ -23,6 +23,10 @@ from vedette.ruleset.context import CONTEXT_KEY
 Lookup = Callable[[Iterable[Key]], Mapping[Key, list[Entry]]]
 """What the sources say about keys; those that nobody lists are absent."""
 
+Withheld = Callable[[Sequence[Key]], Mapping[Key, str]]
+"""``hold``, ``drop`` or ``exact`` of keys that the guard does not simply let through."""
+
+_EXACT = "exact"
 _CANARIES = ("vedette-canary-", "vedette-generation-")
 _QUERIES = ("dns.queries[].rrname", "dns.query[].rrname")
 _FIRST_KEYS = 8
@@ -38,6 +42,7 @@ class HitReader:
         sid_base: int,
         lookup: Lookup,
         *,
+        withheld: Withheld = lambda _: {},
         profile: Profile | None = None,
         held: Iterable[str] = (),
     ) -> None:
@@ -46,13 +51,17 @@ class HitReader:
         Args:
             sensor: The name that hits carry.
             sid_base: Of the bundle that the sensor holds.
-            lookup: Called a few times for each batch, with many keys.
+            lookup: Called a few times for each batch, with many keys. It knows also what is
+                withheld: a sensor alerts on that until it holds the next generation.
+            withheld: Called once for each batch. What it names is no hit where no rule alerted,
+                and only the last choice where one did.
             profile: Of the engine; what it cannot compare in mail is then compared here.
             held: From the bookmark.
         """
         self._sensor = sensor
         self._sid_base = sid_base
         self._lookup = lookup
+        self._withheld = withheld
         self._unseen = unseen_by(profile) if profile else ()
         alerts = (self._alert(line.encode(), Counter()) for line in held)
         self._waiting = Waiting(alert for alert in alerts if alert)
@@ -114,12 +123,13 @@ class HitReader:
 
     def _join(self, alerts: list[Settled], mails: list[Settled], fold: Fold) -> None:
         listed = self._listed([item for one in (*alerts, *mails) for item in one.items])
+        withheld = self._withheld(list(listed))
         for (_, event, place), items in mails:
-            if meant := _meant(items, listed):
+            if meant := _meant(items, listed, withheld, alerted=False):
                 fold.counts["mail"] += 1
                 fold.add(event, place, meant, "eve")
         for ours, items in alerts:
-            if meant := _meant(items, listed):
+            if meant := _meant(items, listed, withheld, alerted=True):
                 fold.counts["hit"] += 1
             else:
                 meant = _unidentified(ours, items, fold)
@@ -137,14 +147,30 @@ class HitReader:
         return {**found, **self._lookup(rest)} if rest else found
 
 
-def _meant(items: list[Observed], listed: Mapping[Key, list[Entry]]) -> list[Meant]:
-    """Return the listed values, each with what is said about it under any type."""
+def _meant(
+    items: list[Observed],
+    listed: Mapping[Key, list[Entry]],
+    withheld: Mapping[Key, str],
+    *,
+    alerted: bool,
+) -> list[Meant]:
+    """Return the listed values, each with what is said about it under any type.
+
+    An exact domain keeps its own key, though the engine holds it as a hostname.
+    """
     found: list[Meant] = []
     for item in items:
-        if key := next((key for key in item.keys if key in listed), None):
-            same = [k for k in item.keys if k.value == key.value and k in listed]
+        keys = [key for key in item.keys if key in listed]
+        passing = (key for key in keys if _passes(key, item.text, withheld))
+        if key := next(passing, keys[0] if keys and alerted else None):
+            same = [k for k in keys if k.value == key.value]
             found.append(Meant(key, item.text, [e for k in same for e in listed[k]]))
     return found
+
+
+def _passes(key: Key, text: str, withheld: Mapping[Key, str]) -> bool:
+    outcome = withheld.get(key)
+    return outcome is None or (outcome == _EXACT and key.value == text)
 
 
 def _unidentified(ours: Ours, items: list[Observed], fold: Fold) -> list[Meant]:

@@ -88,6 +88,7 @@ def _read(hub: Hub, name: str, wait: Wait) -> Iterator[Reading]:
         name,
         hub.settings.bundle.sid_base,
         hub.store.entries.lookup,
+        withheld=hub.store.published.outcomes,
         profile=_profile(hub, name),
         held=place.held,
     )

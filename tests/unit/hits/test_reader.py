@@ -443,3 +443,46 @@ def test_a_batch_asks_the_store_a_few_times_only() -> None:
     findings = HitReader("gate", BASE, listed).read(data)
     assert len(findings.hits) == 199
     assert listed.calls == 2
+
+
+def test_what_was_just_withheld_is_still_told_while_a_sensor_alerts_on_it() -> None:
+    key = Key(T.DOMAIN, "evil.example")
+    reader = HitReader("gate", BASE, Listed(key), withheld=lambda keys: dict.fromkeys(keys, "hold"))
+    (joined,) = reader.read(alert(102, dns=dns("www.evil.example"))).hits
+    assert joined.hit.key == key
+    assert [entry.context.key for entry in joined.entries] == ["about evil.example"]
+
+
+def test_an_alert_is_about_what_is_published_rather_than_what_is_withheld() -> None:
+    listed = Listed((T.DOMAIN, "www.evil.example"), (T.DOMAIN, "evil.example"))
+    for outcome, value in (("hold", "evil.example"), ("exact", "www.evil.example")):
+        withheld = {Key(T.DOMAIN, "www.evil.example"): outcome}
+        reader = HitReader("gate", BASE, listed, withheld=lambda _, some=withheld: some)
+        assert found(reader, alert(102, dns=dns("www.evil.example")))[0][1] == value
+
+
+def test_an_alert_on_an_exact_domain_has_the_key_and_the_context_of_the_domain() -> None:
+    domain = Key(T.DOMAIN, "duckdns.org")
+    hostname = Key(T.HOSTNAME, "www.duckdns.org")
+    reader = HitReader("gate", BASE, Listed(domain, hostname), withheld=lambda _: {domain: "exact"})
+    (joined,) = reader.read(alert(1100, dns=dns("DuckDNS.org"))).hits
+    assert joined.hit.key == domain
+    assert [entry.key for entry in joined.entries] == [domain]
+    assert found(reader, alert(1100, dns=dns("www.duckdns.org")))[0][:2] == (
+        "hostname",
+        "www.duckdns.org",
+    )
+
+
+def test_mail_that_no_rule_compares_is_no_hit_on_what_is_withheld() -> None:
+    key = Key(T.EMAIL_SUBJECT, "Overdue invoice")
+    line = other("smtp", email={"subject": "Overdue invoice"}, src_ip="10.0.0.5")
+    for withheld, hits in (({}, 1), ({key: "hold"}, 0), ({key: "drop"}, 0)):
+        reader = HitReader(
+            "gate",
+            BASE,
+            Listed(key),
+            withheld=lambda _, some=withheld: some,
+            profile=Profile.V7_0,
+        )
+        assert len(reader.read(line).hits) == hits
