@@ -20,6 +20,11 @@ from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
 from vedette.store.hunts import Hunts
 from vedette.store.intake import Intake
+from vedette.store.marks import Mark, Marks, Status
+from vedette.store.messages import Messages
+from vedette.store.news import News
+from vedette.store.noting import Noting
+from vedette.store.outbox import Outbox
 from vedette.store.published import Published
 from vedette.store.pulls import SHRINK_HELD_BELOW, Pull
 from vedette.store.records import (
@@ -47,6 +52,12 @@ __all__ = [
     "HuntRecord",
     "Hunts",
     "Intake",
+    "Mark",
+    "Marks",
+    "Messages",
+    "News",
+    "Noting",
+    "Outbox",
     "PastRuling",
     "Published",
     "Pull",
@@ -57,6 +68,7 @@ __all__ = [
     "RunRecord",
     "SensorRecord",
     "SourceRecord",
+    "Status",
     "Store",
 ]
 
@@ -94,10 +106,15 @@ class Store:
         self._db.isolation_level = "IMMEDIATE"
         self.entries = Entries(self._db)
         self.published = Published(self._db, self.entries)
-        self.fleet = Fleet(self._db)
+        self.noting = Noting(self._db)
+        self.fleet = Fleet(self._db, self.noting)
         self.intake = Intake(self._db)
         self.hunts = Hunts(self._db)
-        self.retro = Retro(self._db)
+        self.retro = Retro(self._db, self.noting)
+        self.marks = Marks(self._db)
+        self.outbox = Outbox(self._db)
+        self.news = News(self._db)
+        self.messages = Messages(self._db)
         self.rulings = Rulings(self._db)
 
     def __enter__(self) -> Self:

@@ -11,16 +11,22 @@ import msgspec
 
 from vedette.errors import UsageError
 from vedette.model import Entry, Hit
+from vedette.store.noting import Noting
 from vedette.store.records import GenerationRecord, HitRecord, SensorRecord, check_name
 
 _PROOFS_KEPT = 1_000
+_HIT = (
+    "id, type, value, observed, buffer, sensor, client, server, origin, first_seen, last_seen,"
+    " count, contexts, live, hosts, status"
+)
 
 
 class Fleet:
     """What was published, who holds it, and what it met."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, noting: Noting) -> None:
         self._db = connection
+        self._noting = noting
 
     # -- sensors --------------------------------------------------------------------------
 
@@ -140,7 +146,8 @@ class Fleet:
     ) -> int:
         """Fold hits into the inbox and move the bookmark, in one transaction.
 
-        Reading the same lines again after a crash therefore counts nothing twice.
+        Reading the same lines again after a crash therefore counts nothing twice, and tells
+        nobody twice.
 
         Returns:
             How many groups are new.
@@ -167,34 +174,27 @@ class Fleet:
             hit.origin,
         )
         contexts = msgspec.json.encode([context_document(entry) for entry in entries]).decode()
-        updated = self._db.execute(
-            "UPDATE hit SET first_seen=min(first_seen, ?), last_seen=max(last_seen, ?),"
-            " count=count+?, server=?, contexts=CASE WHEN ?5='[]' THEN contexts ELSE ?5 END"
-            " WHERE type=? AND value=? AND observed=? AND buffer=? AND sensor=? AND client=?"
-            " AND origin=?",
-            (
-                utc_text(hit.first_seen),
-                utc_text(hit.last_seen),
-                hit.count,
-                hit.server,
-                contexts,
-                *group,
-            ),
-        ).rowcount
-        if updated:
+        times = utc_text(hit.first_seen), utc_text(hit.last_seen), hit.count, hit.server, contexts
+        before = self._db.execute(
+            "SELECT id, last_seen FROM hit WHERE type=? AND value=? AND observed=? AND buffer=?"
+            " AND sensor=? AND client=? AND origin=?",
+            group,
+        ).fetchone()
+        if before is not None:
+            self._db.execute(
+                "UPDATE hit SET first_seen=min(first_seen, ?), last_seen=max(last_seen, ?),"
+                " count=count+?, server=?, contexts=CASE WHEN ?5='[]' THEN contexts ELSE ?5 END"
+                " WHERE id=?6",
+                (*times, before[0]),
+            )
+            self._noting.hit(before[0], hit, entries, datetime.fromisoformat(before[1]))
             return 0
-        self._db.execute(
-            "INSERT INTO hit(type, value, observed, buffer, sensor, client, origin, server,"
-            " first_seen, last_seen, count, contexts) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                *group,
-                hit.server,
-                utc_text(hit.first_seen),
-                utc_text(hit.last_seen),
-                hit.count,
-                contexts,
-            ),
-        )
+        hit_id = self._db.execute(
+            "INSERT INTO hit(first_seen, last_seen, count, server, contexts, type, value, observed,"
+            " buffer, sensor, client, origin) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+            (*times, *group),
+        ).lastrowid
+        self._noting.hit(hit_id or 0, hit, entries, None)
         return 1
 
     def hits(
@@ -203,42 +203,32 @@ class Fleet:
         since: datetime | None = None,
         sensor: str = "",
         origins: Sequence[str] = (),
+        status: str = "",
         limit: int = 1_000,
     ) -> list[HitRecord]:
         """Grouped hits, the last seen first; of all origins if none is named."""
         rows = self._db.execute(
-            "SELECT id, type, value, observed, buffer, sensor, client, server, origin,"
-            " first_seen, last_seen, count, contexts, live, hosts FROM hit"
-            " WHERE last_seen>=? AND (?2='' OR sensor=?2)"
+            f"SELECT {_HIT} FROM hit WHERE last_seen>=? AND (?2='' OR sensor=?2)"  # noqa: S608
             " AND (?4='[]' OR origin IN (SELECT value FROM json_each(?4)))"
-            " ORDER BY last_seen DESC, id LIMIT ?3",
+            " AND (?5='' OR status=?5) ORDER BY last_seen DESC, id LIMIT ?3",
             (
                 utc_text(since) if since else "",
                 sensor,
                 limit,
                 msgspec.json.encode(list(origins)).decode(),
+                status,
             ),
         )
-        return [
-            HitRecord(
-                id=row[0],
-                type=row[1],
-                value=row[2],
-                observed=row[3],
-                buffer=row[4],
-                sensor=row[5],
-                client=row[6],
-                server=row[7],
-                origin=row[8],
-                first_seen=datetime.fromisoformat(row[9]),
-                last_seen=datetime.fromisoformat(row[10]),
-                count=row[11],
-                contexts=msgspec.json.decode(row[12]),
-                live=row[13],
-                hosts=row[14],
-            )
-            for row in rows
-        ]
+        return [_hit(row) for row in rows]
+
+    def hits_of(self, ids: Iterable[int]) -> list[HitRecord]:
+        """Return hits by id, those that are there, in the order of their ids."""
+        rows = self._db.execute(
+            f"SELECT {_HIT} FROM hit WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
+            " ORDER BY id",
+            (msgspec.json.encode(list(ids)).decode(),),
+        )
+        return [_hit(row) for row in rows]
 
     def bookmark(self, sensor: str) -> bytes | None:
         """Where reading of the sensor's EVE goes on, as it was given to :meth:`add_hits`."""
@@ -250,6 +240,27 @@ class Fleet:
     def counters(self, sensor: str) -> dict[str, int]:
         """What the EVE reader skipped or could not confirm, by name."""
         return dict(self._db.execute("SELECT name, n FROM counter WHERE sensor=?", (sensor,)))
+
+
+def _hit(row: Sequence[Any]) -> HitRecord:
+    return HitRecord(
+        id=row[0],
+        type=row[1],
+        value=row[2],
+        observed=row[3],
+        buffer=row[4],
+        sensor=row[5],
+        client=row[6],
+        server=row[7],
+        origin=row[8],
+        first_seen=datetime.fromisoformat(row[9]),
+        last_seen=datetime.fromisoformat(row[10]),
+        count=row[11],
+        contexts=msgspec.json.decode(row[12]),
+        live=row[13],
+        hosts=row[14],
+        status=row[15],
+    )
 
 
 def utc_text(moment: datetime) -> str:

@@ -83,6 +83,8 @@ class HitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of a retro hit: ``yes``, or why a live alert would not have caught it."""
     hosts: int = 0
     """Of a retro hit: distinct hosts that showed the value, within the retention."""
+    status: str = "new"
+    """What a person says it is: ``new``, ``investigating``, ``confirmed``, ``false-positive``."""
 
 
 class HuntMark(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,13 +15,14 @@ import msgspec
 from vedette.model import Entry, Hit, IndicatorType, Key
 from vedette.store.fleet import context_document, utc_text
 from vedette.store.keys import from_skey, to_skey
+from vedette.store.noting import Noting
 from vedette.store.records import HuntMark
 
 _IS_THERE = (
-    "SELECT 1 FROM hit WHERE type=? AND value=? AND observed=? AND buffer=? AND sensor=?"
-    " AND client=? AND origin='retro'"
+    "SELECT id, last_seen FROM hit WHERE type=? AND value=? AND observed=? AND buffer=?"
+    " AND sensor=? AND client=? AND origin='retro'"
 )
-_REMOVE = _IS_THERE.replace("SELECT 1", "DELETE")
+_REMOVE = _IS_THERE.replace("SELECT id, last_seen", "DELETE")
 _COUNT_MAX = 2**63 - 1
 """SQLite's greatest number; the pool's go further."""
 
@@ -38,8 +39,9 @@ class Met(NamedTuple):
 class Retro:
     """Hits of origin ``retro``."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, noting: Noting) -> None:
         self._db = connection
+        self._noting = noting
 
     def mark(self) -> HuntMark:
         """How far hunting by itself has come."""
@@ -84,8 +86,8 @@ class Retro:
     def _record(self, hit: Hit, entries: Sequence[Entry]) -> bool:
         contexts = msgspec.json.encode([context_document(entry) for entry in entries]).decode()
         group = _group(hit)
-        is_new = not self._db.execute(_IS_THERE, group).fetchone()
-        self._db.execute(
+        before = self._db.execute(_IS_THERE, group).fetchone()
+        written = self._db.execute(
             "INSERT INTO hit(type, value, observed, buffer, sensor, client, origin, server,"
             " first_seen, last_seen, count, contexts, live, hosts)"
             " VALUES(?,?,?,?,?,?,'retro',?,?,?,?,?,?,?)"
@@ -105,7 +107,11 @@ class Retro:
                 hit.hosts,
             ),
         )
-        return is_new
+        if before is None:
+            self._noting.hit(written.lastrowid or 0, hit, entries, None)
+        else:
+            self._noting.hit(before[0], hit, entries, datetime.fromisoformat(before[1]))
+        return before is None
 
     def keys(self, *, limit: int) -> list[Key]:
         """The distinct indicators that have hits of any origin, those with the newest first."""
