@@ -14,7 +14,7 @@ from vedette.misp.wire import Attribute, Event, Tag
 from vedette.model import Context, Indicator, Rejected, Skipped
 from vedette.normalize import normalize
 
-REVISION = 1
+REVISION = 2
 """Raise it when the same attribute becomes something else: it makes every event read again."""
 
 TLP_ORDER = ("clear", "green", "amber", "amber+strict", "red")
@@ -66,8 +66,17 @@ def tlp_of(tags: Iterable[str]) -> str:
     return TLP_ORDER[max(ranks)] if ranks else ""
 
 
-def convert(attribute: Attribute, context: Context) -> Iterator[Indicator | Rejected | Skipped]:
-    """Yield what one attribute becomes: one item, or one for each usable part of a composite."""
+def convert(
+    attribute: Attribute, context: Context, *, changed: int = 0, expires: int = 0
+) -> Iterator[Indicator | Rejected | Skipped]:
+    """Yield what one attribute becomes: one item, or one for each usable part of a composite.
+
+    Args:
+        attribute: The attribute.
+        context: Of its event.
+        changed: When it was last changed or seen, see :func:`vedette.misp.times.last_change`.
+        expires: From when on it is void, epoch seconds; 0: never.
+    """
     parts = _PARTS.get(attribute.type)
     if parts is None:
         yield Skipped(_why_unmatchable(attribute.type))
@@ -91,6 +100,8 @@ def convert(attribute: Attribute, context: Context) -> Iterator[Indicator | Reje
             context=context,
             comment=(attribute.comment or "")[:_COMMENT_MAX],
             tags=own_tags(attribute.tags),
+            changed=changed,
+            expires=expires,
         )
 
 

@@ -43,11 +43,18 @@ class Org(Struct, gc=False):
     uuid: str | None = ""
 
 
+class Decay(Struct, gc=False):
+    """What one decaying model says about an attribute."""
+
+    decayed: bool | None = False
+
+
 class Attribute(Struct, gc=False):
     """One attribute, also of an object."""
 
     type: str
     value: str | int | float
+    id: Scalar = 0
     uuid: str | None = ""
     event_id: Scalar = ""
     timestamp: Scalar = 0
@@ -56,6 +63,8 @@ class Attribute(Struct, gc=False):
     deleted: bool | None = False
     comment: str | None = ""
     last_seen: str | None = None
+    decay_score: list[Decay] | None = None
+    """One for each model that MISP applies to it, if that was asked for."""
     tags: list[Tag] | None = msgspec.field(name="Tag", default=None)
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 import msgspec
 from msgspec import Struct
 
 from vedette.misp.convert import REVISION, TLP_ORDER, own_tags, tlp_of
-from vedette.misp.wire import Attribute, Event, Scalar
+from vedette.misp.times import last_change, seconds
+from vedette.misp.wire import Attribute, Event
 
 NO_TLP = "none"
 """How an operator writes "without a TLP tag" in the list of allowed TLPs."""
@@ -87,8 +88,9 @@ class EventFilter:
         self._filters = filters
         self._types = frozenset(filters.types)
         self._exclude_types = frozenset(filters.exclude_types)
-        self._event_time = _seconds(event.timestamp)
-        self._oldest = now.timestamp() - filters.max_age_days * _DAY_S
+        self._event_time = seconds(event.timestamp)
+        self._now = int(now.timestamp())
+        self._oldest = self._now - filters.max_age_days * _DAY_S
         self._event_tags = own_tags(event.tags)
         self._reason_by_tags = self._judge_tags(self._event_tags)
         self.reason = self._judge_organisation(event)
@@ -138,8 +140,7 @@ class EventFilter:
     def _judge_age(self, attribute: Attribute) -> str:
         if not self._filters.max_age_days:
             return ""
-        changed = _seconds(attribute.timestamp) or self._event_time
-        newest = max(changed, _iso_seconds(attribute.last_seen))
+        newest = last_change(attribute, event_time=self._event_time, now=self._now)
         if newest and newest < self._oldest:
             return f"older than {self._filters.max_age_days} days"
         return ""
@@ -150,20 +151,3 @@ def _matching(lowered: Iterable[str], patterns: tuple[str, ...]) -> str:
         if any(fnmatchcase(tag, pattern.lower()) for tag in lowered):
             return pattern
     return ""
-
-
-def _seconds(stamp: Scalar) -> float:
-    try:
-        return float(stamp or 0)
-    except ValueError:
-        return 0.0
-
-
-def _iso_seconds(text: str | None) -> float:
-    if not text:
-        return 0.0
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

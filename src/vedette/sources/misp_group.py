@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from vedette.misp.convert import context_of, convert
+from vedette.misp.times import is_decayed, last_change, seconds
 from vedette.misp.wire import Attribute, Event, Misfit
-from vedette.model import Fetched, Indicator, Item, Rejected, Skipped
+from vedette.model import Fetched, Indicator, Item, Rejected, Skipped, Withdrawn
 from vedette.sources.filters import EventFilter, Filters
 
 
@@ -24,9 +25,23 @@ class Group:
         now: datetime,
         base_url: str = "",
         published_only: bool = False,
+        held: bool = False,
     ) -> None:
-        """Start a group; ``event`` needs no attributes."""
+        """Start a group; ``event`` needs no attributes.
+
+        Args:
+            key: Its uuid.
+            event: What it says about all its attributes.
+            filters: What is wanted.
+            now: The time of the pull.
+            base_url: The MISP that a person can open it on; feeds have none.
+            published_only: Leave it out whole if it is not published.
+            held: Whether we may hold some of it, so that reasons why values go are worth telling.
+        """
         self.key = key
+        self._held = held
+        self._now = int(now.timestamp())
+        self._event_time = seconds(event.timestamp)
         self._context = context_of(event, key, base_url=base_url)
         self._filter = EventFilter(filters, event, now=now, published_only=published_only)
         self._skipped: Counter[str] = Counter()
@@ -42,13 +57,18 @@ class Group:
 
     def items(
         self, attributes: Iterable[Attribute], misfits: Iterable[Misfit] = ()
-    ) -> Iterator[Indicator | Rejected]:
+    ) -> Iterator[Indicator | Rejected | Withdrawn]:
         """Yield what some of the event's attributes become."""
         for attribute in attributes:
             if reason := self._filter.judge(attribute):
                 self._skipped[reason] += 1
+                if self._held and attribute.uuid:
+                    yield Withdrawn(attribute.uuid, reason)
                 continue
-            for item in convert(attribute, self._context):
+            changed = last_change(attribute, event_time=self._event_time, now=self._now)
+            # A moment that stays the same at every pull: the score changes, the claim does not.
+            expires = (changed or self._now) if is_decayed(attribute) else 0
+            for item in convert(attribute, self._context, changed=changed, expires=expires):
                 if isinstance(item, Skipped):
                     self._skipped[item.reason] += item.count
                 else:
@@ -60,4 +80,4 @@ class Group:
         """Yield the counts of what was skipped, then the end of the group."""
         for reason, count in sorted(self._skipped.items()):
             yield Skipped(reason, count)
-        yield Fetched(self.key, version)
+        yield Fetched(self.key, version, self.reason)
