@@ -63,7 +63,7 @@ class HeldCount(NamedTuple):
     """Indicators that the guard holds since a moment, by the test that holds them."""
 
     test: str
-    count: int
+    n: int
     example: str
     """The reason of the newest."""
 
@@ -164,7 +164,7 @@ class News:
                 )
             self._db.executemany("INSERT OR REPLACE INTO notified VALUES(?,?,?,?)", told)
             self._db.execute(
-                "DELETE FROM news AS n WHERE (kind, type||' '||value) IN"
+                "DELETE FROM news AS n WHERE (kind, type||' '||value) IN"  # noqa: S608
                 " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')"
                 f" FROM json_each(?)) OR {_IS_FALSE}",
                 (msgspec.json.encode([(one.kind, one.subject) for one in told]).decode(),),
