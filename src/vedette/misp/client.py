@@ -148,20 +148,20 @@ class MispClient:
 
     def version(self) -> ServerVersion:
         """Ask what the server is and what the key may do."""
-        return self._ask("GET", "/servers/getVersion", ServerVersion)
+        return self.ask("GET", "/servers/getVersion", ServerVersion)
 
     def role(self) -> str:
         """Ask for the name of the key's role."""
-        return self._ask("GET", "/users/view/me", _Me).role.name
+        return self.ask("GET", "/users/view/me", _Me).role.name
 
     def index(self) -> list[IndexRow]:
         """List every event that the key may see, with time and publication, 250 bytes each."""
-        return self._ask("POST", "/events/index", list[IndexRow], {"minimal": 1})
+        return self.ask("POST", "/events/index", list[IndexRow], {"minimal": 1})
 
     def metadata(self, ids: Sequence[str]) -> dict[str, Event]:
         """Fetch events by id, without attributes; hidden or deleted ones are not among them."""
         body = {"returnFormat": "json", "eventid": list(ids), "metadata": 1, "limit": len(ids)}
-        answer = self._ask("POST", "/events/restSearch", _Events, body)
+        answer = self.ask("POST", "/events/restSearch", _Events, body)
         events: dict[str, Event] = {}
         try:
             for raw in answer.response:
@@ -200,9 +200,14 @@ class MispClient:
         rows = len(attributes) + len(misfits)
         return Page(attributes, misfits, _is_more(answer.headers, rows, limit))
 
-    def _ask(
+    def ask(
         self, method: str, path: str, type_: type[_T], body: Mapping[str, object] | None = None
     ) -> _T:
+        """Ask for anything that has no method here, and decode the answer.
+
+        Raises:
+            SourceError: It cannot be had, or is not what ``type_`` says.
+        """
         answer = self._send(method, path, body)
         try:
             return msgspec.json.decode(answer.content, type=type_, strict=False)
