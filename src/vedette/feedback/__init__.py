@@ -1,1 +1,1 @@
-"""What goes back to MISP: hits -> sightings, by policy; pure."""
+"""What goes back to MISP, and what never does: pure; what is told is stored and sent elsewhere."""
