@@ -19,6 +19,7 @@ from vedette.store.entries import Entries
 from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
 from vedette.store.hunts import Hunts
+from vedette.store.inbox import Counts, Fired, Inbox, Judged, TestCount, Wanted
 from vedette.store.intake import Intake
 from vedette.store.marks import Mark, Marks, Status
 from vedette.store.messages import Messages
@@ -44,14 +45,18 @@ from vedette.store.schema import migrate
 
 __all__ = [
     "SHRINK_HELD_BELOW",
+    "Counts",
     "Entries",
+    "Fired",
     "Fleet",
     "GenerationRecord",
     "HitRecord",
     "HuntMark",
     "HuntRecord",
     "Hunts",
+    "Inbox",
     "Intake",
+    "Judged",
     "Mark",
     "Marks",
     "Messages",
@@ -70,6 +75,8 @@ __all__ = [
     "SourceRecord",
     "Status",
     "Store",
+    "TestCount",
+    "Wanted",
 ]
 
 _BUSY_TIMEOUT_S = 30.0
@@ -116,6 +123,7 @@ class Store:
         self.news = News(self._db)
         self.messages = Messages(self._db)
         self.rulings = Rulings(self._db)
+        self.inbox = Inbox(self._db)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,337 @@
+"""What the guard did with what is listed: counts and lists for people; nothing here judges.
+
+Hard rule: published, exact, held and dropped are together exactly what is listed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from vedette.model import IndicatorType, Key, Outcome
+from vedette.store.keys import from_skey, to_skey
+
+_LISTED = (
+    "EXISTS (SELECT 1 FROM entry e WHERE e.type=v.type AND e.skey=v.skey"
+    " AND (:source='' OR e.source_id=(SELECT id FROM source WHERE name=:source)))"
+)
+_MINE = "(:source='' OR source_id=(SELECT id FROM source WHERE name=:source))"
+_OF_TYPE = "(:type='' OR {0}.type=:type)"
+_JUDGED = (
+    "SELECT v.type, v.skey, v.outcome, v.test, v.reason, v.labels, v.due, v.at,"
+    " coalesce(p.hosts, 0) AS hosts, coalesce(p.count, 0), coalesce(p.days, 0)"
+    " FROM verdict v LEFT JOIN prevalence p ON p.type=v.type AND p.skey=v.skey"
+)
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the distinct indicators of a source, or of all."""
+
+    listed: int = 0
+    published: int = 0
+    """Without those that are published as exact names."""
+    exact: int = 0
+    held: int = 0
+    dropped: int = 0
+
+
+class TestCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many listed indicators one test of the guard decided."""
+
+    __test__ = False
+    outcome: Outcome
+    test: str
+    indicators: int
+    hosts: int = 0
+    """The most hosts that met one of them, where they were asked."""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed indicator and what the guard says about it."""
+
+    type: IndicatorType
+    value: str
+    outcome: Outcome
+    test: str
+    reason: str
+    labels: tuple[str, ...] = ()
+    since: int = 0
+    """Epoch seconds; 0: unknown."""
+    due: int = 0
+    """When time alone may change it; 0: never."""
+    hosts: int = 0
+    """Of ours that met it when it was judged first."""
+    times: int = 0
+    days: int = 0
+    """Within so many days before that; 0: nobody asked."""
+    sources: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """The indicator."""
+        return Key(self.type, self.value)
+
+
+class Fired(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed indicator and its hits."""
+
+    type: IndicatorType
+    value: str
+    count: int
+    """Alerts, matches in EVE, and what hunts counted."""
+    retro: int
+    """How many of these hunts counted."""
+    clients: int
+    first_seen: datetime
+    last_seen: datetime
+    sources: tuple[str, ...] = ()
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which indicators a list is of; empty: any."""
+
+    source: str = ""
+    type: str = ""
+    reason: str = ""
+    """The name of a test, or a part of the reason."""
+    limit: int = 100
+
+    def parameters(self) -> dict[str, str | int]:
+        """As the queries name them."""
+        pattern = self.reason.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return {
+            "source": self.source,
+            "type": self.type,
+            "test": self.reason,
+            "pattern": f"%{pattern}%",
+            "limit": self.limit,
+        }
+
+
+class Inbox:
+    """Questions over ``entry``, ``verdict``, ``prevalence`` and ``hit``."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._db.create_function("skey_of", 2, _skey_of, deterministic=True)
+
+    # -- counts -------------------------------------------------------------------------------
+
+    def by_source(self, name: str = "") -> dict[str, Counts]:
+        """What became of what each source lists; only of one source, if it is named."""
+        parameters = {"source": name}
+        listed = dict(
+            self._db.execute(
+                "SELECT source_id, count(*) FROM (SELECT DISTINCT type, skey, source_id FROM entry"  # noqa: S608
+                f" WHERE {_MINE}) GROUP BY source_id",
+                parameters,
+            )
+        )
+        withheld: dict[int, dict[str, int]] = {}
+        # CROSS JOIN: seek the claims of what is withheld instead of reading all claims.
+        for source_id, outcome, n in self._db.execute(
+            "SELECT source_id, outcome, count(*) FROM (SELECT DISTINCT v.type, v.skey, v.outcome,"  # noqa: S608
+            " e.source_id FROM verdict v CROSS JOIN entry e ON e.type=v.type AND e.skey=v.skey"
+            f" WHERE v.outcome<>'publish' AND {_MINE}) GROUP BY source_id, outcome",
+            parameters,
+        ):
+            withheld.setdefault(source_id, {})[outcome] = n
+        sources = self._db.execute(
+            "SELECT id, name FROM source WHERE :source='' OR name=:source ORDER BY name",
+            parameters,
+        )
+        return {
+            source: _counts(listed.get(number, 0), withheld.get(number, {}))
+            for number, source in sources
+        }
+
+    def counts(self, listed: int) -> Counts:
+        """What became of all distinct indicators.
+
+        Args:
+            listed: How many there are, as :class:`vedette.store.Entries` counts them.
+        """
+        found: dict[str, int] = {}
+        for one in self.tests():
+            found[one.outcome] = found.get(one.outcome, 0) + one.indicators
+        return _counts(listed, found)
+
+    def tests(self, wanted: Wanted | None = None) -> list[TestCount]:
+        """How many each test withholds or makes exact, the most first.
+
+        Published ones are not counted: most have no verdict of their own.
+        """
+        rows = self._db.execute(
+            "SELECT v.outcome, v.test, count(*) AS n, max(coalesce(p.hosts, 0)) FROM verdict v"  # noqa: S608
+            " LEFT JOIN prevalence p ON p.type=v.type AND p.skey=v.skey"
+            f" WHERE v.outcome<>'publish' AND {_LISTED} AND {_OF_TYPE.format('v')}"
+            " GROUP BY v.outcome, v.test ORDER BY n DESC, v.outcome, v.test",
+            (wanted or Wanted()).parameters(),
+        )
+        return [
+            TestCount(outcome=Outcome(outcome), test=test, indicators=n, hosts=hosts)
+            for outcome, test, n, hosts in rows
+        ]
+
+    def labelled(self) -> int:
+        """How many published indicators are on some warning list."""
+        (n,) = self._db.execute(
+            "SELECT count(*) FROM verdict v WHERE v.outcome='publish' AND v.labels<>''"  # noqa: S608
+            f" AND {_LISTED}",
+            {"source": ""},
+        ).fetchone()
+        return int(n)
+
+    # -- lists --------------------------------------------------------------------------------
+
+    def judged(self, outcome: Outcome, wanted: Wanted) -> list[Judged]:
+        """Listed indicators of an outcome by test, what most of our hosts met first.
+
+        Of ``publish``: those that are on some warning list.
+        """
+        labelled = "AND v.labels<>''" if outcome is Outcome.PUBLISH else ""
+        rows = self._db.execute(
+            f"{_JUDGED} WHERE v.outcome=:outcome {labelled} AND {_LISTED}"
+            f" AND {_OF_TYPE.format('v')}"
+            " AND (:test='' OR v.test=:test OR v.reason LIKE :pattern ESCAPE '\\')"
+            " ORDER BY v.test, hosts DESC, v.type, v.skey LIMIT :limit",
+            {**wanted.parameters(), "outcome": outcome.value},
+        )
+        return self._with_sources([_judged(row) for row in rows])
+
+    def verdicts(self, keys: Iterable[Key]) -> dict[Key, Judged]:
+        """What the guard says about these; plainly published ones are absent."""
+        found: dict[Key, Judged] = {}
+        for key in dict.fromkeys(keys):
+            row = self._db.execute(
+                f"{_JUDGED} WHERE v.type=? AND v.skey=?", (key.type.value, to_skey(*key))
+            ).fetchone()
+            if row:
+                found[key] = _judged(row)
+        return found
+
+    def fired(self, wanted: Wanted) -> list[Fired]:
+        """Listed indicators that have hits, the last seen first."""
+        self._gather_hits()
+        rows = self._db.execute(
+            "SELECT v.type, v.skey, v.n, v.retro, v.clients, v.first, v.last FROM temp.fired v"  # noqa: S608
+            f" WHERE {_LISTED} AND {_OF_TYPE.format('v')}"
+            " ORDER BY v.last DESC, v.type, v.skey LIMIT :limit",
+            wanted.parameters(),
+        )
+        found = [
+            Fired(
+                type=IndicatorType(kind),
+                value=from_skey(IndicatorType(kind), skey).value,
+                count=n,
+                retro=retro,
+                clients=clients,
+                first_seen=datetime.fromisoformat(first),
+                last_seen=datetime.fromisoformat(last),
+            )
+            for kind, skey, n, retro, clients, first, last in rows
+        ]
+        sources = self.sources(Key(one.type, one.value) for one in found)
+        return [
+            msgspec.structs.replace(one, sources=sources.get(Key(one.type, one.value), ()))
+            for one in found
+        ]
+
+    def never_fired(self, wanted: Wanted) -> list[Key]:
+        """Listed indicators that have no hit, in the order of the entries."""
+        self._gather_hits()
+        rows = self._db.execute(
+            "SELECT DISTINCT v.type, v.skey FROM entry v WHERE"  # noqa: S608
+            f" {_MINE} AND {_OF_TYPE.format('v')} AND NOT EXISTS"
+            " (SELECT 1 FROM temp.fired f WHERE f.type=v.type AND f.skey=v.skey) LIMIT :limit",
+            wanted.parameters(),
+        )
+        return [from_skey(IndicatorType(kind), skey) for kind, skey in rows]
+
+    def firing(self, wanted: Wanted) -> tuple[int, int]:
+        """How many are listed, and how many of these have hits."""
+        self._gather_hits()
+        (listed,) = self._db.execute(
+            "SELECT count(*) FROM (SELECT DISTINCT v.type, v.skey FROM entry v WHERE"  # noqa: S608
+            f" {_MINE} AND {_OF_TYPE.format('v')})",
+            wanted.parameters(),
+        ).fetchone()
+        (fired,) = self._db.execute(
+            f"SELECT count(*) FROM temp.fired v WHERE {_LISTED} AND {_OF_TYPE.format('v')}",  # noqa: S608
+            wanted.parameters(),
+        ).fetchone()
+        return int(listed), int(fired)
+
+    def _gather_hits(self) -> None:
+        """Make ``temp.fired``: hits by indicator, in the order of the entries."""
+        self._db.execute("DROP TABLE IF EXISTS temp.fired")
+        self._db.execute(
+            "CREATE TEMP TABLE fired(type TEXT, skey TEXT, n INTEGER, retro INTEGER,"
+            " clients INTEGER, first TEXT, last TEXT, PRIMARY KEY(type, skey)) WITHOUT ROWID"
+        )
+        self._db.execute(
+            "INSERT INTO temp.fired SELECT type, skey_of(type, value), sum(count),"
+            " sum(CASE origin WHEN 'retro' THEN count ELSE 0 END), count(DISTINCT client),"
+            " min(first_seen), max(last_seen) FROM hit WHERE value<>'' GROUP BY type, value"
+        )
+        self._db.commit()
+
+    def sources(self, keys: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
+        """Who lists each of these few."""
+        found: dict[Key, tuple[str, ...]] = {}
+        for key in keys:
+            rows = self._db.execute(
+                "SELECT DISTINCT s.name FROM entry e JOIN source s ON s.id=e.source_id"
+                " WHERE e.type=? AND e.skey=? ORDER BY s.name",
+                (key.type.value, to_skey(*key)),
+            )
+            if names := tuple(name for (name,) in rows):
+                found[key] = names
+        return found
+
+    def _with_sources(self, some: Sequence[Judged]) -> list[Judged]:
+        sources = self.sources(one.key for one in some)
+        return [msgspec.structs.replace(one, sources=sources.get(one.key, ())) for one in some]
+
+    def rejected(self, texts: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+        """Yield what sources gave exactly so and what was refused: (source, ref, reason)."""
+        for text in dict.fromkeys(texts):
+            yield from self._db.execute(
+                "SELECT s.name, r.ref, r.reason FROM rejected r JOIN source s ON s.id=r.source_id"
+                " WHERE r.value=? LIMIT 20",
+                (text,),
+            )
+
+
+def _counts(listed: int, withheld: Mapping[str, int]) -> Counts:
+    return Counts(
+        listed=listed,
+        published=listed - sum(withheld.values()),
+        exact=withheld.get(Outcome.EXACT, 0),
+        held=withheld.get(Outcome.HOLD, 0),
+        dropped=withheld.get(Outcome.DROP, 0),
+    )
+
+
+def _judged(row: tuple[str, str, str, str, str, str, int, int, int, int, int]) -> Judged:
+    kind, skey, outcome, test, reason, labels, due, at, hosts, times, days = row
+    return Judged(
+        type=IndicatorType(kind),
+        value=from_skey(IndicatorType(kind), skey).value,
+        outcome=Outcome(outcome),
+        test=test,
+        reason=reason,
+        labels=tuple(labels.split("\t")) if labels else (),
+        since=at,
+        due=due,
+        hosts=hosts,
+        times=times,
+        days=days,
+    )
+
+
+def _skey_of(kind: str, value: str) -> str:
+    return to_skey(IndicatorType(kind), value)
