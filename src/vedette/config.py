@@ -16,8 +16,10 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from vedette.buffers import Profile
-from vedette.errors import ConfigError
+from vedette.errors import ConfigError, UnusableValueError
 from vedette.fields import BY_NAME
+from vedette.model import IndicatorType
+from vedette.normalize import canonical_name
 
 FILE_NAME = "vedette.toml"
 SYSTEM_FILE = Path("/etc/vedette") / FILE_NAME
@@ -307,6 +309,7 @@ def load(path: Path) -> Settings:
     ):
         parse_duration(text)
     _check(settings.pool)
+    _check_guard(settings.guard)
     return settings
 
 
@@ -327,6 +330,32 @@ def _check(pool: PoolSettings) -> None:
         except ValueError as error:
             raise ConfigError(
                 f"[pool] home: {error}", hint="Write networks as 10.0.0.0/8 or fc00::/7."
+            ) from error
+
+
+def _check_guard(guard: GuardSettings) -> None:
+    """Check what a misspelt word would let through without anybody noticing.
+
+    Raises:
+        ConfigError: A type, a name or a network is none.
+    """
+    types = [kind.value for kind in IndicatorType]
+    for section, keys in (("confidence", guard.confidence), ("age", guard.age)):
+        if unknown := [name for name in keys if name not in types]:
+            raise ConfigError(
+                f"[guard.{section}]: there is no indicator type '{unknown[0]}'",
+                hint=f"Types are: {', '.join(types)}.",
+            )
+    for text in guard.own:
+        try:
+            if text[-1:].isdigit() or ":" in text:
+                ipaddress.ip_network(text)
+            else:
+                canonical_name(text)
+        except (ValueError, UnusableValueError) as error:
+            raise ConfigError(
+                f"[guard] own: '{text}' is neither a domain nor a network: {error}",
+                hint="Write example.org (names below it are meant too) or 203.0.113.0/24.",
             ) from error
 
 

@@ -66,6 +66,13 @@ def test_what_is_no_duration(text: str) -> None:
         ('[pool]\nskip = ["http.cookies"]', "http.cookies"),
         ('[pool]\nhome = ["10.0.0.0/99"]', "10.0.0.0/99"),
         ('[pool]\nhome = ["10.0.0.1/8"]', "host bits"),
+        ('[guard]\nown = ["192.0.2.1/24"]', "host bits"),
+        ('[guard]\nown = ["our org"]', "our org"),
+        ('[guard]\nown = ["localhost"]', "localhost"),
+        ("[guard.confidence]\nja5 = 30", "ja5"),
+        ("[guard.confidence]\nja3 = 101", "<= 100"),
+        ('[guard.age]\nip = "90d"', "'ip'"),
+        ('[guard.age]\nip-dst = "soon"', "soon"),
     ],
 )
 def test_a_setting_that_means_nothing_is_named(toml: Path, text: str, said: str) -> None:
@@ -133,3 +140,9 @@ def test_what_is_no_place_to_hunt_in(toml: Path, text: str) -> None:
     toml.write_text(text)
     with pytest.raises(ConfigError):
         load(toml)
+
+
+def test_our_own_are_names_addresses_and_networks(toml: Path) -> None:
+    own = ("face.de", "Example.org", "2001:db8::/32", "2001:db8::", "192.0.2.0/24", "192.0.2.1")
+    toml.write_text(f"[guard]\nown = {list(own)}")
+    assert load(toml).guard.own == own
