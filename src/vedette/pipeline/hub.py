@@ -11,6 +11,7 @@ from typing import Self
 from vedette.config import Settings
 from vedette.errors import StoreError
 from vedette.pipeline.lock import exclusive
+from vedette.pipeline.telling import listen
 from vedette.store import Store
 
 _WAIT_FOR_OTHERS_S = 5.0
@@ -36,6 +37,7 @@ class Hub:
                 hint="Choose another 'state' in vedette.toml, or create it with write permission.",
             ) from error
         self.store = Store(settings.database)
+        listen(settings, self.store)
 
     def __enter__(self) -> Self:
         return self

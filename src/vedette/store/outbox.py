@@ -70,10 +70,13 @@ class Outbox:
 
     def instance(self) -> str:
         """Return who we are to others: random, made once, known to nobody else."""
-        with self._db:
-            self._db.execute("INSERT OR IGNORE INTO instance VALUES(1, ?)", (str(uuid.uuid4()),))
-        (text,) = self._db.execute("SELECT id FROM instance").fetchone()
-        return str(text)
+        row = self._db.execute("SELECT id FROM instance").fetchone()
+        if row is None:
+            with self._db:
+                made = (str(uuid.uuid4()),)
+                self._db.execute("INSERT OR IGNORE INTO instance VALUES(1, ?)", made)
+            row = self._db.execute("SELECT id FROM instance").fetchone()
+        return str(row[0])
 
     def put(self, sightings: Iterable[MispSighting], now: int) -> None:
         """Let sightings wait; what is here already only moves to the later date, until it left.

@@ -1,0 +1,231 @@
+"""Tell MISP what its indicators met: sightings wait in the store and leave in batches.
+
+Whatever fails, nothing is lost and nothing is told twice: a batch that may have arrived is sent
+again as it was, and MISP knows each sighting by its uuid.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import msgspec
+import structlog
+
+from vedette.config import Settings, parse_duration
+from vedette.errors import BusyError, SourceError, UsageError, VedetteError
+from vedette.misp.client import read_key
+from vedette.misp.sightings import ForbiddenError, SightingsClient, document, through
+from vedette.pipeline.hub import Hub
+from vedette.pipeline.lock import exclusive
+from vedette.pipeline.pulling import source_of
+from vedette.sources.misp_api import MispApi
+from vedette.store.outbox import Addressee
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1_000
+_RETRY_MIN_S, _RETRY_MAX_S = 30, 3_600
+_LOCK_WAIT_S = 60.0
+
+
+class Fed(msgspec.Struct, kw_only=True):
+    """What one round told one MISP."""
+
+    source: str
+    sent: int = 0
+    refused: dict[str, int] = {}
+    """By reason; these will never be sent again."""
+    waiting: int = 0
+    """Still there: for tomorrow, if today's limit is reached, or for a MISP that answers."""
+    limit_reached: bool = False
+    error: str = ""
+    hint: str = ""
+
+
+def feed_back(
+    hub: Hub,
+    *,
+    now: Callable[[], float] = time.time,
+    anyway: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Fed]:
+    """Send what waits to each MISP of ``[feedback] sources``.
+
+    Args:
+        hub: The open state directory.
+        now: What time it is.
+        anyway: Whether to try those, too, that failed so lately that they should be left alone.
+        stopped: Asked before each batch: whether to end.
+
+    Raises:
+        BusyError: Another process is sending.
+    """
+    with exclusive(hub.lock_file("feedback"), "sending sightings", wait_s=_wait_s(anyway)):
+        return [
+            fed
+            for source in hub.settings.feedback.sources
+            if (fed := _feed(hub, source, now, stopped, anyway=anyway)) is not None
+        ]
+
+
+def state_of(hub: Hub, source: str) -> Addressee:
+    """Return how sending to a MISP goes."""
+    return hub.store.outbox.addressee(source, int(time.time()))
+
+
+def preview(hub: Hub, source: str, *, limit: int) -> list[dict[str, object]]:
+    """Return the requests that would leave next for a MISP: path and JSON, nothing is sent."""
+    waiting = hub.store.outbox.oldest(source, limit=min(limit, BATCH), fresh=limit)
+    batch = [one.sighting for one in waiting]
+    if not batch:
+        return []
+    path = f"/sightings/bulkSaveSightings/{through(batch)}"
+    return [{"method": "POST", "path": path, "body": document(batch)}]
+
+
+def _wait_s(anyway: bool) -> float:
+    """Return how long to wait for another sender: a person waits, the daemon comes again."""
+    return _LOCK_WAIT_S if anyway else 0.0
+
+
+def _feed(
+    hub: Hub,
+    source: str,
+    now: Callable[[], float],
+    stopped: Callable[[], bool],
+    *,
+    anyway: bool,
+) -> Fed | None:
+    """Send what waits for one MISP; None if there is nothing to do."""
+    state = hub.store.outbox.addressee(source, int(now()))
+    if not state.waiting or (state.retry_at > now() and not anyway):
+        return None
+    fed = Fed(source=source)
+    try:
+        with _client(hub, source) as client:
+            _send_all(hub, client, fed, now, stopped)
+    except VedetteError as error:
+        _fail(hub, state, fed, error, int(now()))
+    fed.waiting = hub.store.outbox.addressee(source, int(now())).waiting
+    fed.limit_reached &= fed.waiting > 0
+    log.info(
+        "feedback.sent",
+        source=source,
+        sent=fed.sent,
+        refused=sum(fed.refused.values()),
+        waiting=fed.waiting,
+        limit_reached=fed.limit_reached,
+    )
+    return fed
+
+
+def _send_all(
+    hub: Hub,
+    client: SightingsClient,
+    fed: Fed,
+    now: Callable[[], float],
+    stopped: Callable[[], bool],
+) -> None:
+    outbox = hub.store.outbox
+    while not stopped():
+        left = outbox.addressee(fed.source, int(now())).left_today
+        fresh = max(hub.settings.feedback.max_per_day - left, 0)
+        waiting = outbox.oldest(fed.source, limit=BATCH, fresh=fresh)
+        if not waiting:
+            fed.limit_reached = not fresh
+            return
+        batch = [one.sighting for one in waiting]
+        with hub.store.guarded():
+            outbox.leaving((one.sighting for one in waiting if not one.tried), int(now()))
+        delivered = client.deliver(batch)
+        with hub.store.guarded():
+            outbox.settle(fed.source, delivered.sent, delivered.refused, int(now()))
+        if not (delivered.sent or delivered.refused):
+            raise SourceError(
+                f"MISP '{fed.source}' took none of {len(batch)} sightings and does not say why",
+                hint="Its log may; they wait.",
+            )
+        fed.sent += len(delivered.sent)
+        for reason in delivered.refused.values():
+            fed.refused[reason] = fed.refused.get(reason, 0) + 1
+
+
+@contextmanager
+def _client(hub: Hub, source: str) -> Iterator[SightingsClient]:
+    """Open the MISP that a source is.
+
+    Raises:
+        UsageError: The source is not there, or is no MISP that takes sightings.
+        SourceError: Its key cannot be read.
+    """
+    found = source_of(hub.store.source(source))
+    if not isinstance(found, MispApi):
+        raise UsageError(
+            f"source '{source}' is a {found.kind}, which takes no sightings",
+            hint="[feedback] sources names sources of the kind misp: vedette source list",
+        )
+    with SightingsClient(found.url, read_key(found.key_file), found) as client:
+        yield client
+
+
+def _fail(hub: Hub, state: Addressee, fed: Fed, error: VedetteError, now: int) -> None:
+    """Note a failure; the next try comes later each time."""
+    fed.error, fed.hint = str(error), error.hint
+    forbidden = isinstance(error, ForbiddenError)
+    wait_s = min(_RETRY_MIN_S << min(state.failures, 10), _RETRY_MAX_S)
+    with hub.store.guarded():
+        hub.store.outbox.fail(
+            fed.source,
+            fed.error,
+            fed.hint,
+            forbidden=forbidden,
+            now=now,
+            wait_s=_RETRY_MAX_S if forbidden else wait_s,
+        )
+    log.warning(
+        "feedback.failed", source=fed.source, error=fed.error, hint=fed.hint, retry_in_s=wait_s
+    )
+
+
+class FeedbackLoop:
+    """Sends from entering to leaving, in a thread of its own: no MISP delays anything else."""
+
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
+        """Take the settings, and the event that ends everything."""
+        self._settings = settings
+        self._stop = stop
+        self._left = threading.Event()
+        self._every_s = parse_duration(settings.feedback.every)
+        self._thread = threading.Thread(target=self._run, name="feedback")
+
+    def __enter__(self) -> Self:
+        """Begin, if any MISP is to be told."""
+        if self._settings.feedback.sources:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End, after the batch that is under way."""
+        self._left.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        with Hub(self._settings) as hub:
+            while not (self._stop.is_set() or self._left.is_set()):
+                self._once(hub)
+                self._left.wait(self._every_s)
+
+    def _once(self, hub: Hub) -> None:
+        try:
+            feed_back(hub, stopped=lambda: self._stop.is_set() or self._left.is_set())
+        except BusyError as error:
+            log.info("feedback.postponed", error=str(error))
+        except VedetteError as error:
+            log.error("feedback.failed", error=str(error), hint=error.hint)  # noqa: TRY400 - says it all
+        except Exception:
+            log.exception("feedback.crashed")
