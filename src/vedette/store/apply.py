@@ -20,6 +20,8 @@ COLUMNS = (
 """Of a staged row."""
 _FACTS = ("changed", "expires", "confidence", "level")
 """What the guard and the rules go by: a claim that says other ones is judged again."""
+_COMPARED = ("context_id", "comment", "tags", *_FACTS)
+"""A staged row that says these of its entry already is nothing new."""
 _STAGING = ("staged", "staged_group", "staged_context")
 
 
@@ -63,28 +65,17 @@ class Application:
         The log comes first: ``entry.seq`` is the last change of the pull that a claim came with,
         so that ``seq > n`` tells claims that came after change ``n``.
         """
-        db = self.db
         gone = self.applied.keys() - self.kept - self.fetched
         self._fill_temp(gone)
-        removed = self._remove_entries() if self.complete else 0
-        named = self._name_additions() if self.complete else 0
         if self.complete:
+            removed, added = self._remove_entries(), self._name_additions()
             self._log_facts()
-        elif self._is_anything_staged():
-            self._note_bulk("first pull")
-        before = db.total_changes
-        (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()
-        compared = ("context_id", "comment", "tags", *_FACTS)
-        db.execute(
-            f"INSERT INTO entry({COLUMNS}, seq, added_at) SELECT {COLUMNS}, ?2, ?3 FROM staged"  # noqa: S608
-            " WHERE source_id=?1 ORDER BY type, skey, ref ON CONFLICT DO UPDATE SET "
-            + ", ".join(f"{name}=excluded.{name}" for name in compared)
-            + " WHERE "
-            + " OR ".join(f"{name}<>excluded.{name}" for name in compared),
-            (self.source_id, seq, int(self.started_at.timestamp())),
-        )
-        written = db.total_changes - before
-        added = named if self.complete else self._count_entries()
+            written = self._write("staged WHERE rowid IN (SELECT id FROM temp.fresh)")
+        else:
+            if self._is_anything_staged():
+                self._note_bulk("first pull")
+            removed, written = 0, self._write("staged WHERE source_id=?1")
+            added = self._count_entries()
         return Applied(
             changed=bool(removed or added or written or not self.complete),
             added=added,
@@ -92,6 +83,21 @@ class Application:
             gone=len(gone),
             why=self._why() if removed else {},
         )
+
+    def _write(self, rows: str) -> int:
+        """Make entries of staged rows; of two that are the same entry the last one counts."""
+        db = self.db
+        before = db.total_changes
+        (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()
+        db.execute(
+            f"INSERT INTO entry({COLUMNS}, seq, added_at) SELECT {COLUMNS}, ?2, ?3 FROM {rows}"  # noqa: S608
+            " AND source_id=?1 ORDER BY type, skey, ref, rowid ON CONFLICT DO UPDATE SET "
+            + ", ".join(f"{name}=excluded.{name}" for name in _COMPARED)
+            + " WHERE "
+            + " OR ".join(f"{name}<>excluded.{name}" for name in _COMPARED),
+            (self.source_id, seq, int(self.started_at.timestamp())),
+        )
+        return db.total_changes - before
 
     def _is_anything_staged(self) -> bool:
         row = self.db.execute(
@@ -147,34 +153,45 @@ class Application:
             )
         )
 
-    def _name_additions(self) -> int:
+    def _fill_fresh(self) -> None:
+        """Find the staged rows that say something new: usually few, and all that is left to do."""
         db = self.db
-        db.execute("DROP TABLE IF EXISTS temp.added")
+        differ = " OR ".join(f"s.{name}<>e.{name}" for name in _COMPARED)
+        changed = " OR ".join(f"s.{name}<>e.{name}" for name in _FACTS)
+        db.execute("DROP TABLE IF EXISTS temp.fresh")
         db.execute(
-            "CREATE TEMP TABLE added AS SELECT DISTINCT s.type, s.skey, s.ref, g.key,"
-            " CASE WHEN t.key IS NULL THEN 'new in the source'"
-            " ELSE 'updated by the source' END AS reason"
-            # CROSS JOIN fixes the order: one range of rows for each group
-            " FROM staged_group g CROSS JOIN staged s"
-            " ON s.rowid>g.first_row AND s.rowid<=g.last_row AND g.source_id=?1"
-            " LEFT JOIN temp.touched t ON t.key=g.key"
-            " WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.type=s.type AND e.skey=s.skey"
-            " AND e.source_id=?1 AND e.ref=s.ref)",
+            "CREATE TEMP TABLE fresh AS SELECT s.rowid AS id, e.type IS NULL AS is_new,"  # noqa: S608
+            f" ({changed}) AS is_changed FROM"
+            # Both sides in the order of their keys: no page is read twice.
+            " (SELECT max(rowid) AS id FROM staged INDEXED BY staged_pk GROUP BY type, skey, ref) l"
+            " CROSS JOIN staged s ON s.rowid=l.id LEFT JOIN entry e"
+            " ON e.type=s.type AND e.skey=s.skey AND e.source_id=s.source_id AND e.ref=s.ref"
+            f" WHERE s.source_id=?1 AND (e.type IS NULL OR {differ})",
             (self.source_id,),
         )
         db.execute("DROP INDEX IF EXISTS staged_pk")
+
+    def _name_additions(self) -> int:
+        db = self.db
+        self._fill_fresh()
+        db.execute("DROP TABLE IF EXISTS temp.added")
+        db.execute(
+            "CREATE TEMP TABLE added AS SELECT s.type, s.skey, s.ref, g.group_key AS key,"
+            " CASE WHEN t.key IS NULL THEN 'new in the source'"
+            " ELSE 'updated by the source' END AS reason"
+            " FROM temp.fresh f JOIN staged s ON s.rowid=f.id"
+            " JOIN staged_context g ON g.context_id=s.context_id"
+            " LEFT JOIN temp.touched t ON t.key=g.group_key WHERE f.is_new"
+        )
         return self._log_changes("added", added=True)
 
     def _log_facts(self) -> None:
         """Name the entries that stay and whose facts are others now."""
         db = self.db
-        differ = " OR ".join(f"s.{name}<>e.{name}" for name in _FACTS)
         db.execute("DROP TABLE IF EXISTS temp.facts")
         db.execute(
-            "CREATE TEMP TABLE facts AS SELECT DISTINCT s.type, s.skey FROM staged s JOIN entry e"  # noqa: S608
-            " ON e.type=s.type AND e.skey=s.skey AND e.source_id=s.source_id AND e.ref=s.ref"
-            f" WHERE s.source_id=?1 AND ({differ})",
-            (self.source_id,),
+            "CREATE TEMP TABLE facts AS SELECT DISTINCT s.type, s.skey"
+            " FROM temp.fresh f JOIN staged s ON s.rowid=f.id WHERE f.is_changed"
         )
         (n,) = db.execute("SELECT count(*) FROM temp.facts").fetchone()
         if n > _NAMED_CHANGES_MAX:

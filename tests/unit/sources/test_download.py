@@ -111,8 +111,13 @@ def test_a_list_with_the_same_content_is_unchanged_whatever_the_server_says(
     server: LoopbackServer, lists: Lists
 ) -> None:
     held = version(fetch(f"{server.url}/list"))
-    assert fetch(f"{server.url}/list", held) == [Unchanged("")]
-    lists.body = LIST + b"c.example\n"
+    lists.headers = {"ETag": '"new"'}
+    (item,) = fetch(f"{server.url}/list", held)
+    assert isinstance(item, Unchanged)
+    assert "new" in item.version, "what the server says now is held"
+    assert fetch(f"{server.url}/list", {"": item.version}) == [Unchanged("")]
+    assert server.requests[-1].headers["if-none-match"] == '"new"'
+    lists.body, lists.headers = LIST + b"c.example\n", {}
     assert len(keys(fetch(f"{server.url}/list", held))) == 3
 
 

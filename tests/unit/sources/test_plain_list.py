@@ -110,8 +110,21 @@ def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
     path.write_text("a.example\n")
     held = version(fetch(path))
     assert fetch(path, held) == [Unchanged("")]
+
+
+def test_a_file_that_was_written_again_with_the_same_content_is_not_read_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "list"
+    path.write_text("a.example\n")
+    held = version(fetch(path))
     os.utime(path, ns=(1, 1))
-    assert len(fetch(path, held)) == 2
+    (item,) = fetch(path, held)
+    assert isinstance(item, Unchanged)
+    assert item.version not in {"", held[""]}
+    assert fetch(path, {"": item.version}) == [Unchanged("")], "by its time alone"
+    path.write_text("b.example\n")
+    assert keys(fetch(path, held)) == [Key(T.DOMAIN, "b.example")]
 
 
 def test_a_file_of_the_same_size_and_time_but_another_inode_is_read_again(tmp_path: Path) -> None:

@@ -78,6 +78,26 @@ def test_the_same_pull_again_changes_nothing(store: Store) -> None:
     assert store.entries.last_change() == seq
 
 
+def test_a_value_that_is_listed_twice_says_what_it_says_last(store: Store) -> None:
+    context = Context(key="")
+
+    def listed(*comments: str) -> list[Item]:
+        return [
+            Indicator(type=DOMAIN, value="a.example", ref="", context=context, comment=comment)
+            for comment in comments
+        ] + [Fetched("", "-".join(comments))]
+
+    for comments, outcome in (
+        (("first", "last"), "changed"),
+        (("other", "last"), "unchanged"),
+        (("last", "first"), "changed"),
+        (("first", "last", "first"), "unchanged"),
+    ):
+        assert pull(store, *listed(*comments)).outcome == outcome
+        (entry,) = store.entries.lookup([Key(DOMAIN, "a.example")])[Key(DOMAIN, "a.example")]
+        assert entry.comment == comments[-1]
+
+
 def test_a_group_is_replaced_as_a_whole_and_others_stay(store: Store) -> None:
     pull(store, *event("e1", "a.example", "b.example"), *event("e2", "c.example"))
     seq = store.entries.last_change()
