@@ -146,7 +146,9 @@ def _spoil(fault: Fault | None) -> Response | None:
 
 
 def _write(handler: BaseHTTPRequestHandler, response: Response, *, cut: bool) -> None:
-    handler.send_response(response.status)
+    handler.send_response_only(response.status)
+    if "Date" not in response.headers:
+        handler.send_header("Date", handler.date_time_string())
     handler.send_header("Content-Type", response.content_type)
     handler.send_header("Content-Length", str(len(response.body)))
     for name, value in response.headers.items():

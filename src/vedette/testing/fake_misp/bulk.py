@@ -23,6 +23,9 @@ _PLAIN = frozenset(
     | {"limit", "page"}
 )
 
+_LIVE_TOO = (None, 0, "0", False, [0], [0, 1], [1, 0])
+"""Ways to ask for what is not deleted; nothing of a generated event ever is."""
+
 
 class BulkEvent(FakeEvent):
     """An event whose attributes exist only while they are looked at."""
@@ -119,7 +122,7 @@ def add_bulk(state: State, attributes: int, per_event: int) -> None:
 def bulk_page(events: list[FakeEvent], query: Mapping[str, Any]) -> tuple[bytes, int] | None:
     """A page of generated events, or ``None`` if anything in the query needs a real search."""
     limit = int(query.get("limit") or 0)
-    if not limit or not set(query) <= _PLAIN or query.get("deleted") not in (None, 0, "0", False):
+    if not limit or not set(query) <= _PLAIN or query.get("deleted") not in _LIVE_TOO:
         return None
     bulk = [event for event in events if isinstance(event, BulkEvent) and not event.attributes]
     if len(bulk) != len(events) or "desc" in str(query.get("order", "")).lower():
