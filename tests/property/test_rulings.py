@@ -31,6 +31,11 @@ KEYS = st.one_of(
     ),
     NAMES.map(lambda name: Key(T.URL, f"{name}/a")),
     NAMES.map(lambda name: Key(T.URL, f"{name}:8080/a")),
+    st.builds(
+        lambda kind, name: Key(kind, f"bob@{name}"),
+        st.sampled_from([T.EMAIL_SRC, T.EMAIL_DST]),
+        NAMES,
+    ),
     V4.map(lambda address: Key(T.URL, f"{address}:8080/10.0.0.1")),
     V6.map(lambda address: Key(T.URL, f"[{address}]/a")),
     st.builds(Key, st.sampled_from([T.MD5, T.JA3]), HASHES),

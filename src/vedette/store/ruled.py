@@ -24,18 +24,21 @@ _ADDRESSES = frozenset(
         IndicatorType.IP_SRC_PORT,
     }
 )
+_MAILBOXES = frozenset({IndicatorType.EMAIL_SRC, IndicatorType.EMAIL_DST})
 _NOBODY: tuple[Ruling, ...] = ()
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def host_of(key: Key) -> str:
-    """The name, address or network that an indicator is about; ``""``: it is about none."""
+    """The name, address or network of an indicator, of a mailbox its domain; ``""``: none."""
     if key.type is _URL:
         return split_url(key.value).host.strip("[]")
     if key.type is _DOMAIN or key.type is _HOSTNAME:
         return key.value
-    return key.value.partition(",")[0] if key.type in _ADDRESSES else ""
+    if key.type in _ADDRESSES:
+        return key.value.partition(",")[0]
+    return key.value.rpartition("@")[2] if key.type in _MAILBOXES else ""
 
 
 def network_of(text: str) -> Network | None:
@@ -134,7 +137,7 @@ class Ruled:
         if kind is _URL:
             host = value.partition("/")[0]
             return _end(host) in self._ends or ":" in host or host[-1:].isdigit()
-        return False
+        return kind in _MAILBOXES and _end(value.rpartition("@")[2]) in self._ends
 
     def _around(self, key: Key) -> Iterator[list[Ruling]]:
         """Yield the rulings on what an indicator is below or within, the nearest first."""

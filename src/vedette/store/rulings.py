@@ -20,6 +20,7 @@ from vedette.store.ruled import Ruled, host_of, is_name, network_of
 _COLUMNS = "id, kind, type, value, below, who, why, at, until"
 _FORCE = "ended_at=0 AND (until=0 OR until>?)"
 _NAMES = (IndicatorType.DOMAIN, IndicatorType.HOSTNAME)
+_AT_HOSTS = (IndicatorType.URL, IndicatorType.EMAIL_SRC, IndicatorType.EMAIL_DST)
 _OPPOSITE = {
     RulingKind.ALLOW: RulingKind.DENY,
     RulingKind.DENY: RulingKind.ALLOW,
@@ -271,7 +272,7 @@ class Rulings:
         """Yield the listed indicators that these rulings are about, each once.
 
         Values and names below are found by their place in the order of the entries; only what lies
-        in a network, and the URLs of a name, are looked for among all of their type.
+        in a network, and URLs and mailboxes at a name, are looked for among all of their type.
         """
         some = list(rulings)
         ruled = Ruled(some)
@@ -313,7 +314,7 @@ class Rulings:
         for kind in IndicatorType:
             if kind.value.startswith("ip-"):
                 meant = nets
-            elif kind is IndicatorType.URL:
+            elif kind in _AT_HOSTS:
                 meant = wide
             else:
                 continue
@@ -328,7 +329,7 @@ def has_below(type_: str, value: str) -> bool:
     """Whether something can be below, within or at a value: a name, an address or a network."""
     if type_:
         kind = IndicatorType(type_)
-        return kind in _NAMES or (kind is not IndicatorType.URL and bool(host_of(Key(kind, value))))
+        return kind in _NAMES or (kind not in _AT_HOSTS and bool(host_of(Key(kind, value))))
     return network_of(value) is not None or is_name(value)
 
 

@@ -124,6 +124,7 @@ def test_what_a_ruling_touches_is_found_wherever_it_stands(store: Store) -> None
         Key(T.DOMAIN, "a.b.example.org"),
         Key(T.HOSTNAME, "www.example.org"),
         Key(T.URL, "www.example.org:8080/x"),
+        Key(T.EMAIL_SRC, "bob@mail.example.org"),
         Key(T.IP_DST, "192.0.2.7"),
         Key(T.IP_SRC, "192.0.2.0/25"),
         Key(T.IP_DST_PORT, "192.0.2.7,443"),
@@ -134,6 +135,7 @@ def test_what_a_ruling_touches_is_found_wherever_it_stands(store: Store) -> None
         Key(T.DOMAIN, "notexample.org"),
         Key(T.DOMAIN, "org.example"),
         Key(T.URL, "example.net/example.org"),
+        Key(T.EMAIL_DST, "example.org@example.net"),
         Key(T.IP_DST, "192.0.3.7"),
         Key(T.MD5, "1" * 32),
     ]
