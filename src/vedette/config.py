@@ -26,6 +26,7 @@ SYSTEM_FILE = Path("/etc/vedette") / FILE_NAME
 
 PlaceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 
+_CLASS_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -309,6 +310,7 @@ def load(path: Path) -> Settings:
     ):
         parse_duration(text)
     _check(settings.pool)
+    _check_feedback(settings.feedback)
     _check_guard(settings.guard)
     return settings
 
@@ -357,6 +359,28 @@ def _check_guard(guard: GuardSettings) -> None:
                 f"[guard] own: '{text}' is neither a domain nor a network: {error}",
                 hint="Write example.org (names below it are meant too) or 203.0.113.0/24.",
             ) from error
+
+
+def _check_feedback(feedback: FeedbackSettings) -> None:
+    """Check what would say nothing, or more than it should, without anybody noticing.
+
+    Raises:
+        ConfigError: A class has a name that cannot be one, or a network that is none.
+    """
+    for name, networks in feedback.classes.items():
+        if not re.fullmatch(_CLASS_NAME, name):
+            raise ConfigError(
+                f"[feedback.classes]: '{name}' cannot name a class of hosts",
+                hint="It leaves as it stands: 1 to 40 letters, digits, '_' and '-'.",
+            )
+        for text in networks:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ConfigError(
+                    f"[feedback.classes] {name}: {error}",
+                    hint="Write networks as 10.0.0.0/8 or fc00::/7.",
+                ) from error
 
 
 TEMPLATE = """\
@@ -439,8 +463,12 @@ state = "state"
 [feedback]
 # MISP sources that are told of hits on what they list; empty: nothing ever leaves.
 # sources = []
+# One sighting for each indicator and "day" or "hour".
+# group = "day"
 # What a sighting says of who it was: "none", "class" (see [feedback.classes]) or "address".
 # hosts = "none"
+# Most sightings that leave for one MISP in a day.
+# max_per_day = 10_000
 
 [notify]
 # File with one Apprise URL a line (webhooks, mail...), mode 600.
