@@ -112,6 +112,8 @@ def _feed(
         _fail(hub, state, fed, error, int(now()))
     fed.waiting = hub.store.outbox.addressee(source, int(now())).waiting
     fed.limit_reached &= fed.waiting > 0
+    if fed.error and not fed.sent:
+        return fed
     log.info(
         "feedback.sent",
         source=source,
@@ -176,7 +178,8 @@ def _fail(hub: Hub, state: Addressee, fed: Fed, error: VedetteError, now: int) -
     """Note a failure; the next try comes later each time."""
     fed.error, fed.hint = str(error), error.hint
     forbidden = isinstance(error, ForbiddenError)
-    wait_s = min(_RETRY_MIN_S << min(state.failures, 10), _RETRY_MAX_S)
+    later_s = min(_RETRY_MIN_S << min(state.failures, 10), _RETRY_MAX_S)
+    wait_s = _RETRY_MAX_S if forbidden else later_s
     with hub.store.guarded():
         hub.store.outbox.fail(
             fed.source,
@@ -184,7 +187,7 @@ def _fail(hub: Hub, state: Addressee, fed: Fed, error: VedetteError, now: int) -
             fed.hint,
             forbidden=forbidden,
             now=now,
-            wait_s=_RETRY_MAX_S if forbidden else wait_s,
+            wait_s=wait_s,
         )
     log.warning(
         "feedback.failed", source=fed.source, error=fed.error, hint=fed.hint, retry_in_s=wait_s
