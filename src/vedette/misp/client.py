@@ -6,11 +6,14 @@ without a limit: each answer is checked for what was asked, and every search has
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import stat
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 _KEY = re.compile(r"[A-Za-z0-9]{40}")
 _RATE_LIMIT_ROUNDS = 3
+_ANSWER_MAX = 1 << 29
+"""Longest answer in bytes: an index of two million events, or twenty times the usual page."""
 _MESSAGE_MAX = 200
 _T = TypeVar("_T")
 
@@ -130,8 +135,12 @@ class MispClient:
         self._connection = connection
         self._rate_limit_wait_s = rate_limit_wait_s
         self._client = open_client(
-            connection, {"Authorization": key.secret, "Accept": "application/json"}
+            connection, {"Accept": "application/json", "Cache-Control": "no-cache"}
         )
+        self._client.headers["Authorization"] = key.secret
+        self.server_time = 0
+        """The server's clock when the last request was sent, epoch seconds: MISP's timestamps
+        can be compared with nothing else."""
 
     def __enter__(self) -> Self:
         """Start with the client that is open already."""
@@ -158,37 +167,51 @@ class MispClient:
         """List every event that the key may see, with time and publication, 250 bytes each."""
         return self.ask("POST", "/events/index", list[IndexRow], {"minimal": 1})
 
-    def metadata(self, ids: Sequence[str]) -> dict[str, Event]:
-        """Fetch events by id, without attributes; hidden or deleted ones are not among them."""
-        body = {"returnFormat": "json", "eventid": list(ids), "metadata": 1, "limit": len(ids)}
-        answer = self.ask("POST", "/events/restSearch", _Events, body)
+    def metadata(self, refs: Sequence[str]) -> dict[str, Event]:
+        """Fetch events by id or uuid, without attributes: id -> event.
+
+        Hidden or deleted ones are not among them.
+
+        Raises:
+            SourceError: The answer has events that were not asked for, or is none.
+        """
+        path = "/events/restSearch"
+        body = {"returnFormat": "json", "eventid": list(refs), "metadata": 1, "limit": len(refs)}
+        answer = self.ask("POST", path, _Events, body)
+        wanted = set(refs)
         events: dict[str, Event] = {}
         try:
             for raw in answer.response:
                 event, _ = read_event(msgspec.json.decode(raw, type=_Wrapped).event)
+                if not wanted & {str(event.id), event.uuid}:
+                    raise self._unexpected(path, "events that were not asked for")
                 events[str(event.id)] = event
         except (WireError, msgspec.ValidationError) as error:
-            raise self._unexpected("/events/restSearch", str(error)) from error
+            raise self._unexpected(path, str(error)) from error
         return events
 
-    def attributes(self, ids: Sequence[str], *, limit: int, page: int) -> Page:
+    def attributes(self, ids: Sequence[str], *, limit: int, page: int, decay: bool = False) -> Page:
         """Fetch a page of the attributes of some events, in the order of their ids.
+
+        Deleted ones come too: a row that is deleted softly while we page stays in its place.
 
         Raises:
             ServerFailedError: Answered 500; a smaller limit may help.
             SourceError: Anything else that is not a page of these events.
         """
         path = "/attributes/restSearch"
-        body = {
+        body: dict[str, object] = {
             "returnFormat": "json",
             "eventid": list(ids),
-            "deleted": 0,
+            "deleted": [0, 1],
             "includeEventTags": 1,
             "includeEventUuid": 1,
             "order": "Attribute.id ASC",
             "limit": limit,
             "page": page,
         }
+        if decay:
+            body["includeDecayScore"] = 1
         answer = self._send("POST", path, body)
         try:
             attributes, misfits = read_page(answer.content)
@@ -197,6 +220,8 @@ class MispClient:
         wanted = set(ids)
         if any(str(attribute.event_id) not in wanted for attribute in attributes):
             raise self._unexpected(path, "attributes of events that were not asked for")
+        if not _in_order(attributes):
+            raise self._unexpected(path, "attributes that are not in the order asked for")
         rows = len(attributes) + len(misfits)
         return Page(attributes, misfits, _is_more(answer.headers, rows, limit))
 
@@ -221,13 +246,20 @@ class MispClient:
             request = self._client.build_request(method, f"{self._url}{path}", json=body)
         except httpx2.InvalidURL as error:
             raise SourceError(f"{self._url} is not a URL: {error}", hint="https://misp/") from error
-        answer = send(self._client, self._connection, request)
+        answer = self._send_once(request)
         for _ in range(_RATE_LIMIT_ROUNDS):
             if answer.status_code != HTTPStatus.TOO_MANY_REQUESTS:
                 break
             self._wait(answer)
-            answer = send(self._client, self._connection, request)
+            answer = self._send_once(request)
         self._check(path, answer)
+        return answer
+
+    def _send_once(self, request: httpx2.Request) -> httpx2.Response:
+        started = time.monotonic()
+        answer = send(self._client, self._connection, request, max_bytes=_ANSWER_MAX)
+        took_s = math.ceil(time.monotonic() - started)
+        self.server_time = _date(answer.headers.get("Date", "")) - took_s
         return answer
 
     def _wait(self, answer: httpx2.Response) -> None:
@@ -286,6 +318,19 @@ def _is_more(headers: Mapping[str, str], rows: int, limit: int) -> bool:
     if not rows and headers.get("X-Skipped-Elements-Count", "0") == "0":
         return False
     return (int(count) if count.isdecimal() else rows) >= limit
+
+
+def _in_order(attributes: Sequence[Attribute]) -> bool:
+    ids = [int(text) for attribute in attributes if (text := str(attribute.id)).isdecimal()]
+    return all(before < after for before, after in itertools.pairwise(ids) if after)
+
+
+def _date(text: str) -> int:
+    """A ``Date`` header as epoch seconds; our own time where there is none."""
+    try:
+        return int(parsedate_to_datetime(text).timestamp())
+    except ValueError:
+        return int(time.time())
 
 
 def _message(body: bytes) -> str:

@@ -6,27 +6,30 @@ events go backwards. A changed event is read whole and replaces what we had.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 import structlog
-from msgspec import Struct
 
-from vedette.errors import SourceError
-from vedette.misp.client import MispClient, Page, ServerFailedError, read_key
-from vedette.misp.http import Connection, SlowError
-from vedette.misp.wire import Attribute, Event, IndexRow
-from vedette.model import Broken, Fetched, Item, Skipped, Unchanged
-from vedette.sources.filters import UNPUBLISHED, Filters
-from vedette.sources.misp_group import Group
+from vedette.config import parse_duration
+from vedette.errors import ConfigError
+from vedette.misp.client import MispClient, read_key
+from vedette.misp.http import Connection
+from vedette.misp.times import seconds
+from vedette.misp.wire import IndexRow
+from vedette.model import Broken, Item
+from vedette.sources.filters import Filters
+from vedette.sources.misp_index import Held, Rules
+from vedette.sources.misp_reading import CHUNK, Reader
+from vedette.sources.misp_version import period_of
 
 log = structlog.get_logger(__name__)
 
-_METADATA_CHUNK = 200
-_HALVINGS_MAX = 5
-_CHANGED = "changed while it was read; the next pull reads it again"
-_HIDDEN = "in the list of events, but cannot be read"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NO_UUID = "the list names an event that is no UUID"
+_ZMQ = re.compile(r"(?:tcp|ipc)://\S+")
 
 
 class MispApi(Connection, frozen=True, kw_only=True):
@@ -50,17 +53,37 @@ class MispApi(Connection, frozen=True, kw_only=True):
     unpublished: Literal["keep", "drop"] = "keep"
     """What becomes of an event that is unpublished, as any edit does: keep its last published
     state until it is published again, or drop it at once."""
+    unpublished_grace: str = "7d"
+    """How long ``keep`` keeps it: ``12h``, ``7d``; empty for ever."""
+    missing_grace: str = ""
+    """How long an event stays that the server no longer shows; empty not at all. For a server
+    with ``MISP.unpublishedprivate``, which hides from us what is being edited."""
+    reconcile: str = "1d"
+    """How often all events are read again, at night, for what leaves no trace in the list of
+    events (local tags, narrowed distribution, decay); empty never."""
+    decay: bool = False
+    """Ask for MISP's decay scores: what all its models call decayed counts as expired."""
+    zmq: str = ""
+    """Address of MISP's ZeroMQ publisher (``tcp://misp.example.org:50000``): only a hint to pull
+    at once, the interval stays."""
     rate_limit_wait_s: float = 60.0
     """Longest wait for MISP's rate limit; beyond it the pull fails."""
 
     def __post_init__(self) -> None:
-        """Refuse a page size that cannot work.
+        """Refuse settings that cannot work.
 
         Raises:
-            ValueError: It is not positive.
+            ValueError: The page size is not positive, or a text is no duration or no address.
         """
         if self.page_size < 1:
             raise ValueError("page_size must be positive")
+        for name in ("unpublished_grace", "missing_grace", "reconcile"):
+            try:
+                _duration(getattr(self, name))
+            except ConfigError as error:
+                raise ValueError(f"{name}: {error}; {error.hint}") from error
+        if self.zmq and not _ZMQ.fullmatch(self.zmq):
+            raise ValueError(f"zmq: '{self.zmq}' is no address like tcp://misp.example.org:50000")
 
     def fetch(self, known: Mapping[str, str]) -> Iterator[Item]:
         """Yield the events that differ from what we hold, and name the others.
@@ -68,8 +91,17 @@ class MispApi(Connection, frozen=True, kw_only=True):
         Raises:
             SourceError: The server could not be asked to the end.
         """
+        now = self._now()
         with self._client() as client:
-            yield from _Pull(self, client, datetime.now(UTC)).items(known)
+            held = Held(known, self._rules(now))
+            reader = Reader(self, client, held, now=now)
+            to_read: list[IndexRow] = []
+            rows = _Listing(client, known).rows()
+            yield from self._judge(rows, held, to_read)
+            yield from _missing(known.keys() - {row.uuid for row in rows}, held)
+            for start in range(0, len(to_read), CHUNK):
+                yield from reader.read(to_read[start : start + CHUNK])
+        log.info("source.read", source=self.name, events=len(rows), changed=len(to_read))
 
     def check(self) -> dict[str, object]:
         """Ask what the server is and what the key may do, for ``source test``.
@@ -88,183 +120,78 @@ class MispApi(Connection, frozen=True, kw_only=True):
                 "key_open_to_others": read_key(self.key_file).open_to_others,
             }
 
+    def _now(self) -> datetime:
+        return datetime.now(UTC)
+
     def _client(self) -> MispClient:
         key = read_key(self.key_file)
         if key.open_to_others:
             log.warning("source.key_open_to_others", source=self.name, key_file=self.key_file)
         return MispClient(self.url, key, self, rate_limit_wait_s=self.rate_limit_wait_s)
 
+    def _rules(self, now: datetime) -> Rules:
+        stamp = self.filters.fingerprint(now) + ("+decay" if self.decay else "")
+        if every_s := _duration(self.reconcile):
+            stamp += f".{period_of(now, every_s, self.name)}"
+        return Rules(
+            stamp=stamp,
+            published_only=self.filters.wants_published_only(default=True),
+            unpublished=self.unpublished,
+            grace_s=_duration(self.unpublished_grace),
+            grace=self.unpublished_grace,
+            missing_grace_s=_duration(self.missing_grace),
+            now=int(now.timestamp()),
+        )
 
-class _Changed(Struct):
-    """An event to read: its place in the index, and what it says about itself."""
-
-    row: IndexRow
-    version: str
-    event: Event
-
-    @property
-    def id(self) -> str:
-        return str(self.row.id)
-
-    @property
-    def size(self) -> int | None:
-        """How many attributes it has, if MISP says so."""
-        count = self.event.attribute_count
-        return int(count) if count is not None and str(count).isdecimal() else None
-
-
-class _Pull:
-    """One pass over a server.
-
-    Attributes come in the order of their ids, so those of two events may interleave. Events are
-    therefore asked for in batches that fit one page, by their own ``attribute_count``, and sorted
-    into events here; an event that fills a page alone is asked for alone and streams page by page.
-    A batch that does not fit after all (it grew) is asked for again, event by event.
-    """
-
-    def __init__(self, source: MispApi, client: MispClient, now: datetime) -> None:
-        self._source = source
-        self._client = client
-        self._now = now
-        self._stamp = source.filters.fingerprint(now)
-        self._published_only = source.filters.wants_published_only(default=True)
-        self._limit = source.page_size
-        self._halvings = 0
-
-    def items(self, known: Mapping[str, str]) -> Iterator[Item]:
-        """Yield everything; what is unchanged comes first, then what changed last."""
-        changed: list[tuple[IndexRow, str]] = []
-        rows = self._client.index()
-        for row in sorted(rows, key=lambda row: (-_int(row.timestamp), _int(row.id))):
-            version = f"{row.timestamp}:{int(bool(row.published))}/{self._stamp}"
-            held = known.get(row.uuid)
-            if held == version or self._is_kept(row, held):
-                yield Unchanged(row.uuid)
-            elif self._published_only and not row.published:
-                yield Skipped(UNPUBLISHED)
-                yield Fetched(row.uuid, version)
+    def _judge(
+        self, rows: Iterable[IndexRow], held: Held, to_read: list[IndexRow]
+    ) -> Iterator[Item]:
+        """Yield what needs no reading, and collect the rest: what changed last comes first."""
+        for row in sorted(rows, key=lambda row: (-seconds(row.timestamp), seconds(row.id))):
+            if not _UUID.fullmatch(row.uuid):
+                yield Broken(row.uuid[:36], _NO_UUID)
+            elif (items := held.judge(row)) is not None:
+                yield from items
             else:
-                changed.append((row, version))
-        for start in range(0, len(changed), _METADATA_CHUNK):
-            yield from self._read(changed[start : start + _METADATA_CHUNK])
-        log.info("source.read", source=self._source.name, events=len(rows), changed=len(changed))
+                to_read.append(row)
 
-    def _is_kept(self, row: IndexRow, held: str | None) -> bool:
-        """Whether an unpublished event keeps the published state that we hold."""
-        return (
-            self._published_only
-            and not row.published
-            and self._source.unpublished == "keep"
-            and held is not None
-            and held.partition("/")[0].endswith(":1")
-        )
 
-    def _read(self, chunk: Sequence[tuple[IndexRow, str]]) -> Iterator[Item]:
-        events = self._client.metadata([str(row.id) for row, _ in chunk])
-        batch: list[_Changed] = []
-        total = 0
-        for row, version in chunk:
-            event = events.get(str(row.id))
-            if event is None:
-                yield Broken(row.uuid, _HIDDEN)
-                continue
-            changed = _Changed(row, version, event)
-            size = changed.size
-            if size is None or size >= self._limit or self._group(changed).reason:
-                yield from self._stream(changed)
-                continue
-            if total + size >= self._limit:
-                yield from self._read_batch(batch)
-                batch, total = [], 0
-            batch.append(changed)
-            total += size
-        yield from self._read_batch(batch)
+class _Listing:
+    """The list of events, distrusted where it does not name what we hold."""
 
-    def _read_batch(self, batch: list[_Changed]) -> Iterator[Item]:
-        if not batch:
-            return
-        page = self._page([changed.id for changed in batch])
-        if page is None or page.more or page.misfits:
-            for changed in batch:
-                yield from self._stream(changed)
-            return
-        by_event: dict[str, list[Attribute]] = {changed.id: [] for changed in batch}
-        for attribute in page.attributes:
-            by_event[str(attribute.event_id)].append(attribute)
-        for changed in batch:
-            group = self._group(changed)
-            yield from group.items(by_event.pop(changed.id))
-            yield from group.end(changed.version)
+    def __init__(self, client: MispClient, known: Mapping[str, str]) -> None:
+        self._client = client
+        self._known = known
 
-    def _stream(self, changed: _Changed) -> Iterator[Item]:
-        """Read one event page by page; it ends when its last page is through."""
-        group = self._group(changed)
-        if group.reason:
-            group.skip(changed.size or 1)
-            yield from group.end(changed.version)
-            return
-        offset = 0
-        first = ""
-        while True:
-            limit = self._limit
-            page = self._page([changed.id], offset=offset)
-            if page is None:
-                continue
-            first = self._check_progress(page, first)
-            yield from group.items(page.attributes, page.misfits)
-            if not page.more:
-                break
-            offset += limit
-        if offset and not self._is_still(changed):
-            yield Broken(changed.row.uuid, _CHANGED)
-            return
-        yield from group.end(changed.version)
+    def rows(self) -> list[IndexRow]:
+        """Every event that the server shows, each once.
 
-    def _page(self, ids: Sequence[str], *, offset: int = 0) -> Page | None:
-        """Fetch a page, or halve the page size and return ``None`` if the server cannot take it.
-
-        Halving keeps every offset a multiple of the page size.
+        What we hold and one list omits is asked for again, in a second list and then by uuid: a
+        list that was cut short, or made while events were written, must not remove anything.
         """
-        limit = self._limit
-        try:
-            return self._client.attributes(ids, limit=limit, page=offset // limit + 1)
-        except (ServerFailedError, SlowError) as error:
-            if limit % 2 or self._halvings == _HALVINGS_MAX:
-                raise
-            self._halvings += 1
-            self._limit = limit // 2
-            log.warning("misp.page_halved", page_size=self._limit, reason=str(error))
-            return None
-
-    def _check_progress(self, page: Page, last_first: str) -> str:
-        """Refuse a server that gives the same page again and again: it would never end."""
-        first = page.attributes[0].uuid or "" if page.attributes else ""
-        if first and first == last_first:
-            raise SourceError(
-                f"{self._source.url} gives the same page again",
-                hint="Something in between may answer from a cache.",
-            )
-        return first
-
-    def _is_still(self, changed: _Changed) -> bool:
-        """Whether an event read in several pages is what it was.
-
-        A row deleted between two pages moves a later one onto the page already read: it would be
-        missed. Every deletion moves the event's timestamp.
-        """
-        event = self._client.metadata([changed.id]).get(changed.id)
-        return event is not None and str(event.timestamp) == str(changed.event.timestamp)
-
-    def _group(self, changed: _Changed) -> Group:
-        return Group(
-            changed.row.uuid,
-            changed.event,
-            self._source.filters,
-            now=self._now,
-            base_url=self._source.url,
-        )
+        found = {row.uuid: row for row in self._client.index()}
+        if self._known.keys() - found.keys():
+            found |= {row.uuid: row for row in self._client.index()}
+        missing = sorted(key for key in self._known.keys() - found.keys() if _UUID.fullmatch(key))
+        for start in range(0, len(missing), CHUNK):
+            for number, event in self._client.metadata(missing[start : start + CHUNK]).items():
+                uuid = event.uuid or ""
+                published = bool(event.published)
+                found[uuid] = IndexRow(
+                    uuid=uuid, id=number, timestamp=event.timestamp, published=published
+                )
+        gone = len(self._known.keys() - found.keys())
+        if missing:
+            log.info("misp.missing", asked=len(missing), gone=gone)
+        return list(found.values())
 
 
-def _int(value: object) -> int:
-    text = str(value)
-    return int(text) if text.isdecimal() else 0
+def _missing(keys: Iterable[str], held: Held) -> Iterator[Item]:
+    for key in sorted(keys):
+        if (item := held.missing(key)) is not None:
+            yield item
+
+
+def _duration(text: str) -> int:
+    """Seconds of a setting; 0 for none."""
+    return parse_duration(text) if text else 0

@@ -15,6 +15,7 @@ from vedette.errors import SourceError
 from vedette.model import Broken, Fetched, Indicator, Item, Skipped, Unchanged
 from vedette.sources.filters import Filters
 from vedette.sources.misp_api import MispApi
+from vedette.sources.misp_index import KEPT_UNPUBLISHED
 from vedette.testing.fake_misp import FakeMisp
 from vedette.testing.faults import Fault, FaultKind
 
@@ -263,7 +264,9 @@ def test_an_event_that_is_being_edited_keeps_its_published_state(
     assert event is not None
     clock.now += 60
     misp.state.add_attribute(event, {"type": "domain", "value": "half-done.example"})
-    assert list(source.fetch(known)) == [Unchanged(uuid)]
+    (kept,) = source.fetch(known)
+    assert isinstance(kept, Unchanged)
+    assert (kept.key, kept.reason) == (uuid, KEPT_UNPUBLISHED)
     misp.state.publish(event)
     assert values(source.fetch(known)) == ["a.example", "half-done.example"]
 
