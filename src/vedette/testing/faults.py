@@ -1,4 +1,4 @@
-"""Things that go wrong on purpose in our test servers: down, slow, cut off, HTML, errors."""
+"""Things that go wrong on purpose in our test servers: down, slow, cut off, stale, HTML, errors."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class FaultKind(StrEnum):
     """The connection ends before any answer."""
     SLOW = "slow"
     """The answer comes, but ``seconds`` later."""
+    REPEAT = "repeat"
+    """The last answer to this path once more, whatever is asked now (a cache in between)."""
 
 
 @dataclass

@@ -56,6 +56,7 @@ class LoopbackServer:
         self.requests: list[Request] = []
         """Every request so far, in order of arrival."""
         self._respond = respond
+        self._last: dict[str, Response] = {}
         self._stopped = threading.Event()
         self._server = _Server(("127.0.0.1", port), self._handler())
         if tls is not None:
@@ -119,9 +120,16 @@ class LoopbackServer:
             return
         if fault is not None and fault.kind is FaultKind.SLOW:
             self._stopped.wait(fault.seconds)
-        response = _spoil(fault) or self._respond(request)
+        response = _spoil(fault) or self._answer(request, fault)
         cut = fault is not None and fault.kind is FaultKind.CUT
         _write(handler, response, cut=cut)
+
+    def _answer(self, request: Request, fault: Fault | None) -> Response:
+        last = self._last.get(request.path)
+        if fault is not None and fault.kind is FaultKind.REPEAT and last is not None:
+            return last
+        self._last[request.path] = self._respond(request)
+        return self._last[request.path]
 
 
 class _Server(ThreadingHTTPServer):

@@ -266,7 +266,7 @@ def test_the_result_count_is_one_too_many_on_full_pages_and_one_beyond_the_end(
 
 def test_warninglists_are_applied_after_the_limit(misp: FakeMisp) -> None:
     add(misp, *(f"{n}.example" for n in range(9)))
-    misp.state.warninglist = {"1.example", "2.example", *(f"{n}.example" for n in (6, 7, 8))}
+    misp.state.add_warninglist("known", (f"{n}.example" for n in (1, 2, 6, 7, 8)))
     query = {"limit": 3, "enforceWarninglist": 1}
     pages = [search(misp, page=page, **query) for page in (1, 2, 3)]
     assert [len(page.values) for page in pages] == [1, 3, 0]

@@ -40,6 +40,12 @@ def test_it_answers_on_a_port_of_its_own_and_remembers_what_was_asked(
     ]
 
 
+def test_a_stale_answer_is_the_last_one_to_the_same_path(server: LoopbackServer) -> None:
+    server.faults.add(Fault(FaultKind.REPEAT, path="x", skip=1, times=1))
+    bodies = [ask(server, "POST", "/x", body) for body in (b"1", b"2", b"3")]
+    assert bodies == [b"POST 1", b"POST 1", b"POST 3"]
+
+
 def test_a_connection_is_used_again(server: LoopbackServer) -> None:
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=5)
     for _ in range(2):

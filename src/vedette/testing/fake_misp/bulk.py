@@ -1,18 +1,23 @@
 """A million attributes without a million objects: generated events, rendered from a template.
 
-The same number always gives the same attribute, so pages need no memory and no preparation.
+The same number always gives the same attribute, so pages need no memory and no preparation; or
+they are rendered once into a file, and then served as fast as one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vedette.testing.fake_misp.memory import HOME, Memory, truth
 from vedette.testing.fake_misp.model import FakeAttribute, FakeEvent, FakeTag
-from vedette.testing.fake_misp.render import tags
+from vedette.testing.fake_misp.render import found_event, tags
 from vedette.testing.fake_misp.search import count_header
-from vedette.testing.fake_misp.state import HOME, State, truth
 
 FIRST_ID = 10_000_000
 """Generated attributes count from here, far from those that are added."""
@@ -20,11 +25,9 @@ FIRST_ID = 10_000_000
 _STAMP = 1_700_000_000
 _PLAIN = frozenset(
     {"returnFormat", "eventid", "deleted", "includeEventTags", "includeEventUuid", "order"}
-    | {"limit", "page"}
+    | {"limit", "page", "published", "to_ids"}
 )
-
-_LIVE_TOO = (None, 0, "0", False, [0], [0, 1], [1, 0])
-"""Ways to ask for what is not deleted; nothing of a generated event ever is."""
+"""What a query may say without needing a real search; generated ones are published and to_ids."""
 
 
 class BulkEvent(FakeEvent):
@@ -36,52 +39,137 @@ class BulkEvent(FakeEvent):
     @property
     def attribute_count(self) -> int:
         """Attributes, without making them."""
-        return self.size
+        return len(self.attributes) or self.size
 
-    def render(self, start: int, stop: int, *, event_tags: bool) -> bytes:
-        """Attributes ``start`` to ``stop`` of this event as JSON, comma separated."""
-        head = json.dumps(
-            {
-                "id": str(self.id),
-                "org_id": str(self.org.id),
-                "orgc_id": str(self.orgc.id),
-                "distribution": self.distribution,
-                "info": self.info,
-                "uuid": self.uuid,
-                "publish_timestamp": str(self.publish_timestamp),
-            }
-        )
-        tail = f'"event_uuid":"{self.uuid}","Event":{head}'
+    def rows(self, start: int, stop: int, ids: Mapping[str, int], *, event_tags: bool) -> list[str]:
+        """Attributes ``start`` to ``stop`` of this event, each as JSON."""
+        tail = f'"event_uuid":"{self.uuid}","Event":{json.dumps(found_event(self))}'
         if event_tags:
-            tail += f',"Tag":{json.dumps(tags(self.tags, inherited=True))}'
+            tail += f',"Tag":{json.dumps(tags(self.tags, ids, inherited=True))}'
         event_id = self.id
-        return ",".join(
-            [
-                f'{{"id":"{FIRST_ID + n}","event_id":"{event_id}","object_id":"0",'
-                f'"object_relation":null,"category":"Network activity","type":"{kind}",'
-                f'"to_ids":true,"uuid":"{n:08x}-0000-4000-8000-{n:012x}","timestamp":"{_STAMP}",'
-                f'"distribution":"5","sharing_group_id":"0","comment":"","deleted":false,'
-                f'"disable_correlation":false,"first_seen":null,"last_seen":null,'
-                f'"value":"{value}",{tail}}}'
-                for n in range(self.first + start, self.first + stop)
-                for kind, value in (generated(n),)
-            ]
-        ).encode()
+        return [
+            f'{{"id":"{FIRST_ID + n}","event_id":"{event_id}","object_id":"0",'
+            f'"object_relation":null,"category":"Network activity","type":"{kind}",'
+            f'"to_ids":true,"uuid":"{_uuid(n)}","timestamp":"{_STAMP}",'
+            f'"distribution":"5","sharing_group_id":"0","comment":"","deleted":false,'
+            f'"disable_correlation":false,"first_seen":null,"last_seen":null,'
+            f'"value":"{value}",{tail}}}'
+            for n in range(self.first + start, self.first + stop)
+            for kind, value in (generated(n),)
+        ]
 
-    def materialize(self) -> None:
+    def materialize(self, memory: Memory) -> None:
         """Make the attributes after all, for a request that needs them one by one."""
-        if self.attributes:
-            return
-        for n in range(self.first, self.first + self.size):
-            kind, value = generated(n)
-            self.attributes[FIRST_ID + n] = FakeAttribute(
+        if not self.attributes:
+            for n in range(self.first, self.first + self.size):
+                self.attributes[FIRST_ID + n] = self.attribute(n, memory)
+
+    def attribute(self, n: int, memory: Memory) -> FakeAttribute:
+        """Make one of them; it is always the same object."""
+        kind, value = generated(n)
+        return memory.attributes.setdefault(
+            _uuid(n),
+            FakeAttribute(
                 id=FIRST_ID + n,
-                uuid=f"{n:08x}-0000-4000-8000-{n:012x}",
+                uuid=_uuid(n),
                 event_id=self.id,
                 type=kind,
                 value=value,
                 timestamp=_STAMP,
-            )
+            ),
+        )
+
+
+class Bulk:
+    """The generated events of one server.
+
+    Args:
+        memory: Where the events are added.
+        attributes: How many to generate.
+        per_event: How many of them in each event.
+        rendered: Render all pages now, into a temporary file.
+    """
+
+    def __init__(
+        self, memory: Memory, attributes: int, per_event: int, *, rendered: bool = False
+    ) -> None:
+        """Add published events with generated attributes."""
+        self._memory = memory
+        self._events = [
+            _event(memory, first, min(per_event, attributes - first))
+            for first in range(0, attributes, per_event)
+        ]
+        self._file = _Rendered(self._events, memory.tag_ids) if rendered else None
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._file is not None:
+            self._file.close()
+
+    def attribute(self, ref: object) -> tuple[FakeEvent, FakeAttribute] | None:
+        """Find a generated attribute by uuid or id, without making its neighbours."""
+        n = _number(str(ref))
+        at = bisect_right(self._events, n, key=lambda event: event.first) - 1
+        if n < 0 or at < 0 or n >= self._events[at].first + self._events[at].size:
+            return None
+        event = self._events[at]
+        if event.id not in self._memory.events or event.attributes:
+            return None  # deleted, or made long ago and then deleted
+        return event, event.attribute(n, self._memory)
+
+    def page(
+        self, events: Sequence[FakeEvent], query: Mapping[str, Any]
+    ) -> tuple[bytes, int] | None:
+        """A page and its count, or ``None`` if anything in the query needs a real search."""
+        limit = int(query.get("limit") or 0)
+        if not limit or not _is_plain(query):
+            return None
+        bulk = [event for event in events if isinstance(event, BulkEvent) and not event.attributes]
+        if len(bulk) != len(events):
+            return None
+        left = (max(int(query.get("page") or 1), 1) - 1) * limit
+        room = limit
+        parts: list[bytes] = []
+        tagged = truth(query.get("includeEventTags"))
+        for event in sorted(bulk, key=lambda event: event.first):
+            start = min(left, event.size)
+            stop = min(start + room, event.size)
+            left -= start
+            if stop > start:
+                parts.append(self._render(event, start, stop, event_tags=tagged))
+                room -= stop - start
+            if not room:
+                break
+        body = b'{"response":{"Attribute":[' + b",".join(parts) + b"]}}"
+        return body, count_header(limit - room, limit)
+
+    def _render(self, event: BulkEvent, start: int, stop: int, *, event_tags: bool) -> bytes:
+        if self._file is not None and event_tags:
+            return self._file.read(event.first + start, event.first + stop)
+        ids = self._memory.tag_ids
+        return ",".join(event.rows(start, stop, ids, event_tags=event_tags)).encode()
+
+
+class _Rendered:
+    """Every generated attribute as JSON in one file without a name."""
+
+    def __init__(self, events: Sequence[BulkEvent], ids: Mapping[str, int]) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server is
+        self._starts = array("Q", [0])
+        for event in events:
+            rows = [row.encode() for row in event.rows(0, event.size, ids, event_tags=True)]
+            for row in rows:
+                self._starts.append(self._starts[-1] + len(row) + 1)
+            self._file.write(b",".join(rows) + b",")
+        self._file.flush()
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Attributes ``start`` to ``stop``, comma separated."""
+        size = self._starts[stop] - self._starts[start] - 1
+        return os.pread(self._file.fileno(), size, self._starts[start])
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def generated(n: int) -> tuple[str, str]:
@@ -97,48 +185,52 @@ def generated(n: int) -> tuple[str, str]:
             return "domain", f"d{n:x}.example-{n % 97}.net"
 
 
-def add_bulk(state: State, attributes: int, per_event: int) -> None:
-    """Add published events with generated attributes."""
-    for first in range(0, attributes, per_event):
-        event_id = state.next_id("event")
-        event = BulkEvent(
-            id=event_id,
-            uuid=f"b0000000-0000-4000-8000-{event_id:012d}",
-            info=f"Generated event {event_id}",
-            date="2026-01-01",
-            org=HOME,
-            orgc=HOME,
-            threat_level_id="2",
-            published=True,
-            timestamp=_STAMP + event_id,
-            publish_timestamp=_STAMP + event_id,
-            tags=[FakeTag("tlp:green"), FakeTag("type:OSINT")],
-        )
-        event.first = first
-        event.size = min(per_event, attributes - first)
-        state.events[event_id] = event
+def _is_plain(query: Mapping[str, Any]) -> bool:
+    for name, value in query.items():
+        if value in (None, "", [], False):
+            continue
+        if name not in _PLAIN or (name in {"published", "to_ids"} and not truth(value)):
+            return False
+        if name == "deleted" and value not in ("0", [0], [0, 1], [1, 0]):
+            return False
+        if name == "order" and not str(value).lower().strip("[']").endswith("id asc"):
+            return False
+    return True
 
 
-def bulk_page(events: list[FakeEvent], query: Mapping[str, Any]) -> tuple[bytes, int] | None:
-    """A page of generated events, or ``None`` if anything in the query needs a real search."""
-    limit = int(query.get("limit") or 0)
-    if not limit or not set(query) <= _PLAIN or query.get("deleted") not in _LIVE_TOO:
-        return None
-    bulk = [event for event in events if isinstance(event, BulkEvent) and not event.attributes]
-    if len(bulk) != len(events) or "desc" in str(query.get("order", "")).lower():
-        return None
-    left = (max(int(query.get("page") or 1), 1) - 1) * limit
-    room = limit
-    parts: list[bytes] = []
-    for event in sorted(bulk, key=lambda event: event.first):
-        start = min(left, event.size)
-        stop = min(start + room, event.size)
-        left -= start
-        if stop > start:
-            tagged = truth(query.get("includeEventTags"))
-            parts.append(event.render(start, stop, event_tags=tagged))
-            room -= stop - start
-        if not room:
-            break
-    body = b'{"response":{"Attribute":[' + b",".join(parts) + b"]}}"
-    return body, count_header(limit - room, limit)
+def _event(memory: Memory, first: int, size: int) -> BulkEvent:
+    event_id = memory.next_id("event")
+    event = BulkEvent(
+        id=event_id,
+        uuid=f"b0000000-0000-4000-8000-{event_id:012d}",
+        info=f"Generated event {event_id}",
+        date="2026-01-01",
+        org=HOME,
+        orgc=HOME,
+        threat_level_id="2",
+        published=True,
+        timestamp=_STAMP + event_id,
+        publish_timestamp=_STAMP + event_id,
+        tags=[FakeTag("tlp:green"), FakeTag("type:OSINT")],
+    )
+    for tag in event.tags:
+        memory.tag_id(tag.name)
+    event.first = first
+    event.size = size
+    memory.events[event_id] = event
+    return event
+
+
+def _uuid(n: int) -> str:
+    return f"{n:08x}-0000-4000-8000-{n:012x}"
+
+
+def _number(ref: str) -> int:
+    """The number of a generated attribute, or -1."""
+    if ref.isdecimal():
+        return int(ref) - FIRST_ID
+    try:
+        n = int(ref[:8], 16)
+    except ValueError:
+        return -1
+    return n if ref == _uuid(n) else -1

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vedette.testing.fake_misp.bulk import BulkEvent
+from vedette.testing.fake_misp.bulk import Bulk, BulkEvent
 from vedette.testing.fake_misp.model import FakeAttribute, FakeEvent, FakeObject, FakeUser
+from vedette.testing.fake_misp.render import View
 from vedette.testing.fake_misp.state import State
+from vedette.testing.fake_misp.visibility import may_edit, sees_event
 from vedette.testing.loopback import Response
 
 JSON: Final = "application/json"
+HTML: Final = "text/html; charset=UTF-8"
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Call:
     """One request to the API, taken apart."""
 
     state: State
+    bulk: Bulk
     user: FakeUser
     path: str
     ref: str
@@ -30,6 +34,15 @@ class Call:
     items: list[Any]
     """The body, if it was a list."""
     unlimited_max: int
+
+    @property
+    def view(self) -> View:
+        """What this user sees."""
+        return View(self.state, self.user)
+
+    def sees(self, event: FakeEvent) -> bool:
+        """Whether this user sees an event."""
+        return sees_event(self.user, event, self.state.sharing_groups)
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of ours
@@ -55,30 +68,50 @@ def failure(status: int, message: str, path: str) -> Response:
     return Response(status, json.dumps(body).encode(), JSON)
 
 
-def event_of(call: Call) -> FakeEvent:
-    """Find the event that is meant; its attributes are real."""
+def event_of(call: Call, *, edit: bool = False) -> FakeEvent:
+    """Find the event that is meant; its attributes are real.
+
+    Raises:
+        Refusal: There is none, or the user may not see it, or not ``edit`` it.
+    """
     event = call.state.event(call.ref)
-    if event is None:
+    if event is None or not call.sees(event):
         raise Refusal(404, "Invalid event")
+    _check_edit(call, event, edit=edit)
     if isinstance(event, BulkEvent):
-        event.materialize()
+        event.materialize(call.state)
     return event
 
 
-def attribute_of(call: Call) -> tuple[FakeEvent, FakeAttribute]:
+def find_attribute(call: Call, ref: object) -> tuple[FakeEvent, FakeAttribute] | None:
+    """Find an attribute that the user may see, by id or uuid, with its event."""
+    found = call.state.attribute(ref) or call.bulk.attribute(ref)
+    if found is None or not call.sees(found[0]) or not call.view.sees(*found):
+        return None
+    return found
+
+
+def attribute_of(call: Call, *, edit: bool = False) -> tuple[FakeEvent, FakeAttribute]:
     """Find the attribute that is meant, with its event."""
-    found = call.state.attribute(call.ref)
+    found = find_attribute(call, call.ref)
     if found is None:
         raise Refusal(404, "Invalid attribute")
+    _check_edit(call, found[0], edit=edit)
     return found
 
 
-def object_of(call: Call) -> tuple[FakeEvent, FakeObject]:
+def object_of(call: Call, *, edit: bool = False) -> tuple[FakeEvent, FakeObject]:
     """Find the object that is meant, with its event."""
     found = call.state.object(call.ref)
-    if found is None:
+    if found is None or not call.sees(found[0]) or not call.view.sees(*found):
         raise Refusal(404, "Invalid object")
+    _check_edit(call, found[0], edit=edit)
     return found
+
+
+def _check_edit(call: Call, event: FakeEvent, *, edit: bool) -> None:
+    if edit and not may_edit(call.user, event):
+        raise Refusal(403, "You do not have permission to do that.")
 
 
 def unwrapped(call: Call, name: str) -> Mapping[str, Any]:
@@ -97,3 +130,12 @@ def saved(message: str, call: Call) -> dict[str, Any]:
         "url": call.path,
         "id": call.ref,
     }
+
+
+def page_of(items: list[Any], query: Mapping[str, Any]) -> list[Any]:
+    """The page that ``limit`` and ``page`` ask for; everything without a limit."""
+    limit = int(query.get("limit") or 0)
+    if not limit:
+        return items
+    start = (max(int(query.get("page") or 1), 1) - 1) * limit
+    return items[start : start + limit]

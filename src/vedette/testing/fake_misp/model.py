@@ -1,9 +1,12 @@
-"""What a MISP holds: events, objects, attributes, tags, users; as plain records."""
+"""What a MISP holds: events, objects, attributes, tags, sightings, users; as plain records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+OWN_ORG, COMMUNITY, SHARING_GROUP, INHERIT = "0", "1", "4", "5"
+"""MISP's distributions, as far as they decide who sees what; 1, 2 and 3 are all of the server."""
 
 
 @dataclass
@@ -28,7 +31,8 @@ class FakeAttribute:
     comment: str = ""
     timestamp: int = 0
     deleted: bool = False
-    distribution: str = "5"
+    distribution: str = INHERIT
+    sharing_group_id: str = "0"
     first_seen: str | None = None
     last_seen: str | None = None
     object_id: int = 0
@@ -49,6 +53,8 @@ class FakeObject:
     comment: str = ""
     timestamp: int = 0
     deleted: bool = False
+    distribution: str = INHERIT
+    sharing_group_id: str = "0"
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ class FakeEvent:
     orgc: FakeOrg
     threat_level_id: str = "4"
     analysis: str = "0"
-    distribution: str = "1"
+    distribution: str = COMMUNITY
+    sharing_group_id: str = "0"
     published: bool = False
     timestamp: int = 0
     publish_timestamp: int = 0
@@ -92,16 +99,51 @@ class FakeEvent:
 
 
 @dataclass(frozen=True)
+class FakeSighting:
+    """What somebody says about an attribute: seen, no threat, or over."""
+
+    id: int
+    uuid: str
+    attribute_id: int
+    attribute_uuid: str
+    event_id: int
+    org: FakeOrg
+    date: int
+    source: str = ""
+    type: str = "0"
+    """``0`` seen, ``1`` false positive, ``2`` expiration."""
+
+
+@dataclass(frozen=True)
+class FakeRole:
+    """What a user may do."""
+
+    id: int
+    name: str
+    rights: frozenset[str] = frozenset()
+    """MISP's, without ``perm_``: ``add``, ``modify``, ``publish``, ``sighting``, ``sync``, ..."""
+
+
+_USER = frozenset({"add", "modify", "modify_org", "sighting", "tagger"})
+_ADMIN = _USER | {"publish", "sync", "admin", "site_admin", "tag_editor", "warninglist", "decaying"}
+
+ADMIN = FakeRole(1, "admin", _ADMIN)
+USER = FakeRole(3, "User", _USER)
+SYNC_USER = FakeRole(5, "Sync user", _USER | {"publish", "sync"})
+READ_ONLY = FakeRole(6, "read only")
+SIGHTER = FakeRole(7, "Sightings only", frozenset({"sighting"}))
+"""No role that MISP brings, but the least that may report sightings."""
+
+
+@dataclass(frozen=True)
 class FakeUser:
     """Who has a key."""
 
     id: int
     email: str
     org: FakeOrg
-    role: str = "admin"
-    """``admin``, or ``read only``, which may search but not change anything."""
+    role: FakeRole = ADMIN
 
-    @property
-    def may_write(self) -> bool:
-        """Whether it may change things."""
-        return self.role != "read only"
+    def may(self, right: str) -> bool:
+        """Whether the role has a right; ``a or b``: one of them; ``""``: everybody has it."""
+        return not right or any(one in self.role.rights for one in right.split(" or "))
