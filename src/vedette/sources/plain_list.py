@@ -46,7 +46,7 @@ from vedette.sources.text import Text, Unreadable
 
 log = structlog.get_logger(__name__)
 
-_REVISION = 1  # raise it when a list that has not changed must be read again all the same
+_REVISION = 2  # raise it when a list that has not changed must be read again all the same
 _GROUP = ""
 _SHOWN = 200
 

@@ -37,9 +37,21 @@ def test_lines_hold_one_value_and_perhaps_a_comment() -> None:
     ]
 
 
+def test_a_semicolon_behind_a_value_begins_a_comment_too() -> None:
+    text = "; Spamhaus\n192.0.2.0/24 ; SBL1\n198.51.100.0/24\t; SBL2 # x\n"
+    assert read("lines", text, T.IP_DST) == [
+        (T.IP_DST, "192.0.2.0/24", "SBL1"),
+        (T.IP_DST, "198.51.100.0/24", "SBL2 # x"),
+    ]
+
+
 def test_a_url_keeps_its_fragment_but_not_a_comment() -> None:
-    text = "http://a.example/#x\nhttp://a.example/b # stage 2\n"
-    assert values(read("lines", text, T.URL)) == ["http://a.example/#x", "http://a.example/b"]
+    text = "http://a.example/#x\nhttp://a.example/b # stage 2\nhttp://a.example/c;d ;e\n"
+    assert values(read("lines", text, T.URL)) == [
+        "http://a.example/#x",
+        "http://a.example/b",
+        "http://a.example/c;d ;e",
+    ]
 
 
 def test_a_text_that_is_matched_whole_has_no_comment() -> None:

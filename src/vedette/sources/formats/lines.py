@@ -1,4 +1,4 @@
-"""One value a line, ``#`` for comments, also behind the value."""
+"""One value a line, ``#`` for comments, also behind the value; there also `` ;``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ WHOLE_LINE = frozenset(
 """Types whose values may hold any character: no comment behind them, no other format guessed."""
 
 _COMMENT = ("#", ";", "//", "!")
-_SPACED_HASH = re.compile(r"\s#")
-_ANY_HASH = re.compile(r"#")
+_BEHIND_URL = re.compile(r"\s#")
+_BEHIND = re.compile(r"#|\s;")
 
 
 class Lines:
@@ -35,13 +35,16 @@ class Lines:
         """Read a list with these settings."""
         self._type = options.type
         self._whole = options.type in WHOLE_LINE
-        self._hash = _SPACED_HASH if options.type in {T.URL, T.URI} else _ANY_HASH
+        self._comment = _BEHIND_URL if options.type in {T.URL, T.URI} else _BEHIND
 
     def feed(self, line: str) -> Iterable[Value]:
         """Return the value of a line."""
         text = line.strip()
         if not text or text.startswith(_COMMENT):
             return ()
-        if "#" in text and not self._whole and (mark := self._hash.search(text)):
-            return ((self._type, text[: mark.start()].rstrip(), text[mark.end() :].strip("# ")),)
+        if not self._whole and ("#" in text or ";" in text):
+            mark = self._comment.search(text)
+            if mark is not None:
+                value, comment = text[: mark.start()].rstrip(), text[mark.end() :].strip("#; \t")
+                return ((self._type, value, comment),)
         return ((self._type, text, ""),)
