@@ -16,10 +16,11 @@ from vedette.errors import StoreError, UsageError
 from vedette.model import SourceRules
 from vedette.store.apply import empty_staging
 from vedette.store.entries import Entries
+from vedette.store.firing import Fired, Firing
 from vedette.store.fleet import Fleet
 from vedette.store.history import PullSummary, note_bulk
 from vedette.store.hunts import Hunts
-from vedette.store.inbox import Counts, Fired, Inbox, Judged, TestCount, Wanted
+from vedette.store.inbox import Counts, Inbox, Judged, TestCount, Wanted, Withdrawn
 from vedette.store.intake import Intake
 from vedette.store.marks import Mark, Marks, Status
 from vedette.store.messages import Messages
@@ -48,6 +49,7 @@ __all__ = [
     "Counts",
     "Entries",
     "Fired",
+    "Firing",
     "Fleet",
     "GenerationRecord",
     "HitRecord",
@@ -77,6 +79,7 @@ __all__ = [
     "Store",
     "TestCount",
     "Wanted",
+    "Withdrawn",
 ]
 
 _BUSY_TIMEOUT_S = 30.0
@@ -124,6 +127,7 @@ class Store:
         self.messages = Messages(self._db)
         self.rulings = Rulings(self._db)
         self.inbox = Inbox(self._db)
+        self.firing = Firing(self._db)
 
     def __enter__(self) -> Self:
         return self

@@ -14,12 +14,12 @@ import msgspec
 from vedette.model import IndicatorType, Key, Outcome
 from vedette.store.keys import from_skey, to_skey
 
-_LISTED = (
+IS_LISTED = (
     "EXISTS (SELECT 1 FROM entry e WHERE e.type=v.type AND e.skey=v.skey"
     " AND (:source='' OR e.source_id=(SELECT id FROM source WHERE name=:source)))"
 )
-_MINE = "(:source='' OR source_id=(SELECT id FROM source WHERE name=:source))"
-_OF_TYPE = "(:type='' OR {0}.type=:type)"
+IS_MINE = "(:source='' OR source_id=(SELECT id FROM source WHERE name=:source))"
+IS_OF_TYPE = "(:type='' OR {0}.type=:type)"
 _JUDGED = (
     "SELECT v.type, v.skey, v.outcome, v.test, v.reason, v.labels, v.due, v.at,"
     " coalesce(p.hosts, 0) AS hosts, coalesce(p.count, 0), coalesce(p.days, 0)"
@@ -75,19 +75,13 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         return Key(self.type, self.value)
 
 
-class Fired(msgspec.Struct, frozen=True, kw_only=True):
-    """A listed indicator and its hits."""
+class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
+    """When an indicator went from a source."""
 
     type: IndicatorType
-    value: str
-    count: int
-    """Alerts, matches in EVE, and what hunts counted."""
-    retro: int
-    """How many of these hunts counted."""
-    clients: int
-    first_seen: datetime
-    last_seen: datetime
-    sources: tuple[str, ...] = ()
+    source: str
+    at: datetime
+    reason: str
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,11 +106,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inbox:
-    """Questions over ``entry``, ``verdict``, ``prevalence`` and ``hit``."""
+    """Questions over ``entry``, ``verdict`` and ``prevalence``."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._db.create_function("skey_of", 2, _skey_of, deterministic=True)
 
     # -- counts -------------------------------------------------------------------------------
 
@@ -126,7 +119,7 @@ class Inbox:
         listed = dict(
             self._db.execute(
                 "SELECT source_id, count(*) FROM (SELECT DISTINCT type, skey, source_id FROM entry"  # noqa: S608
-                f" WHERE {_MINE}) GROUP BY source_id",
+                f" WHERE {IS_MINE}) GROUP BY source_id",
                 parameters,
             )
         )
@@ -135,7 +128,7 @@ class Inbox:
         for source_id, outcome, n in self._db.execute(
             "SELECT source_id, outcome, count(*) FROM (SELECT DISTINCT v.type, v.skey, v.outcome,"  # noqa: S608
             " e.source_id FROM verdict v CROSS JOIN entry e ON e.type=v.type AND e.skey=v.skey"
-            f" WHERE v.outcome<>'publish' AND {_MINE}) GROUP BY source_id, outcome",
+            f" WHERE v.outcome<>'publish' AND {IS_MINE}) GROUP BY source_id, outcome",
             parameters,
         ):
             withheld.setdefault(source_id, {})[outcome] = n
@@ -167,7 +160,7 @@ class Inbox:
         rows = self._db.execute(
             "SELECT v.outcome, v.test, count(*) AS n, max(coalesce(p.hosts, 0)) FROM verdict v"  # noqa: S608
             " LEFT JOIN prevalence p ON p.type=v.type AND p.skey=v.skey"
-            f" WHERE v.outcome<>'publish' AND {_LISTED} AND {_OF_TYPE.format('v')}"
+            f" WHERE v.outcome<>'publish' AND {IS_LISTED} AND {IS_OF_TYPE.format('v')}"
             " GROUP BY v.outcome, v.test ORDER BY n DESC, v.outcome, v.test",
             (wanted or Wanted()).parameters(),
         )
@@ -180,7 +173,7 @@ class Inbox:
         """How many published indicators are on some warning list."""
         (n,) = self._db.execute(
             "SELECT count(*) FROM verdict v WHERE v.outcome='publish' AND v.labels<>''"  # noqa: S608
-            f" AND {_LISTED}",
+            f" AND {IS_LISTED}",
             {"source": ""},
         ).fetchone()
         return int(n)
@@ -194,8 +187,8 @@ class Inbox:
         """
         labelled = "AND v.labels<>''" if outcome is Outcome.PUBLISH else ""
         rows = self._db.execute(
-            f"{_JUDGED} WHERE v.outcome=:outcome {labelled} AND {_LISTED}"
-            f" AND {_OF_TYPE.format('v')}"
+            f"{_JUDGED} WHERE v.outcome=:outcome {labelled} AND {IS_LISTED}"
+            f" AND {IS_OF_TYPE.format('v')}"
             " AND (:test='' OR v.test=:test OR v.reason LIKE :pattern ESCAPE '\\')"
             " ORDER BY v.test, hosts DESC, v.type, v.skey LIMIT :limit",
             {**wanted.parameters(), "outcome": outcome.value},
@@ -213,87 +206,25 @@ class Inbox:
                 found[key] = _judged(row)
         return found
 
-    def fired(self, wanted: Wanted) -> list[Fired]:
-        """Listed indicators that have hits, the last seen first."""
-        self._gather_hits()
-        rows = self._db.execute(
-            "SELECT v.type, v.skey, v.n, v.retro, v.clients, v.first, v.last FROM temp.fired v"  # noqa: S608
-            f" WHERE {_LISTED} AND {_OF_TYPE.format('v')}"
-            " ORDER BY v.last DESC, v.type, v.skey LIMIT :limit",
-            wanted.parameters(),
-        )
-        found = [
-            Fired(
-                type=IndicatorType(kind),
-                value=from_skey(IndicatorType(kind), skey).value,
-                count=n,
-                retro=retro,
-                clients=clients,
-                first_seen=datetime.fromisoformat(first),
-                last_seen=datetime.fromisoformat(last),
-            )
-            for kind, skey, n, retro, clients, first, last in rows
-        ]
-        sources = self.sources(Key(one.type, one.value) for one in found)
-        return [
-            msgspec.structs.replace(one, sources=sources.get(Key(one.type, one.value), ()))
-            for one in found
-        ]
-
-    def never_fired(self, wanted: Wanted) -> list[Key]:
-        """Listed indicators that have no hit, in the order of the entries."""
-        self._gather_hits()
-        rows = self._db.execute(
-            "SELECT DISTINCT v.type, v.skey FROM entry v WHERE"  # noqa: S608
-            f" {_MINE} AND {_OF_TYPE.format('v')} AND NOT EXISTS"
-            " (SELECT 1 FROM temp.fired f WHERE f.type=v.type AND f.skey=v.skey) LIMIT :limit",
-            wanted.parameters(),
-        )
-        return [from_skey(IndicatorType(kind), skey) for kind, skey in rows]
-
-    def firing(self, wanted: Wanted) -> tuple[int, int]:
-        """How many are listed, and how many of these have hits."""
-        self._gather_hits()
-        (listed,) = self._db.execute(
-            "SELECT count(*) FROM (SELECT DISTINCT v.type, v.skey FROM entry v WHERE"  # noqa: S608
-            f" {_MINE} AND {_OF_TYPE.format('v')})",
-            wanted.parameters(),
-        ).fetchone()
-        (fired,) = self._db.execute(
-            f"SELECT count(*) FROM temp.fired v WHERE {_LISTED} AND {_OF_TYPE.format('v')}",  # noqa: S608
-            wanted.parameters(),
-        ).fetchone()
-        return int(listed), int(fired)
-
-    def _gather_hits(self) -> None:
-        """Make ``temp.fired``: hits by indicator, in the order of the entries."""
-        self._db.execute("DROP TABLE IF EXISTS temp.fired")
-        self._db.execute(
-            "CREATE TEMP TABLE fired(type TEXT, skey TEXT, n INTEGER, retro INTEGER,"
-            " clients INTEGER, first TEXT, last TEXT, PRIMARY KEY(type, skey)) WITHOUT ROWID"
-        )
-        self._db.execute(
-            "INSERT INTO temp.fired SELECT type, skey_of(type, value), sum(count),"
-            " sum(CASE origin WHEN 'retro' THEN count ELSE 0 END), count(DISTINCT client),"
-            " min(first_seen), max(last_seen) FROM hit WHERE value<>'' GROUP BY type, value"
-        )
-        self._db.commit()
-
-    def sources(self, keys: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
-        """Who lists each of these few."""
-        found: dict[Key, tuple[str, ...]] = {}
+    def withdrawn(self, keys: Iterable[Key]) -> Iterator[Withdrawn]:
+        """Yield the last time each of these few went from a source, where the log names it."""
         for key in keys:
-            rows = self._db.execute(
-                "SELECT DISTINCT s.name FROM entry e JOIN source s ON s.id=e.source_id"
-                " WHERE e.type=? AND e.skey=? ORDER BY s.name",
+            row = self._db.execute(
+                "SELECT source, at, reason, group_key FROM change WHERE type=? AND skey=?"
+                " AND added=0 AND claim=1 ORDER BY seq DESC LIMIT 1",
                 (key.type.value, to_skey(*key)),
-            )
-            if names := tuple(name for (name,) in rows):
-                found[key] = names
-        return found
+            ).fetchone()
+            if row:
+                source, at, reason, group = row
+                yield Withdrawn(
+                    type=key.type,
+                    source=source,
+                    at=datetime.fromisoformat(at),
+                    reason=f"{reason} ({group})" if group else reason,
+                )
 
     def _with_sources(self, some: Sequence[Judged]) -> list[Judged]:
-        sources = self.sources(one.key for one in some)
+        sources = sources_of(self._db, (one.key for one in some))
         return [msgspec.structs.replace(one, sources=sources.get(one.key, ())) for one in some]
 
     def rejected(self, texts: Iterable[str]) -> Iterator[tuple[str, str, str]]:
@@ -304,6 +235,20 @@ class Inbox:
                 " WHERE r.value=? LIMIT 20",
                 (text,),
             )
+
+
+def sources_of(db: sqlite3.Connection, keys: Iterable[Key]) -> dict[Key, tuple[str, ...]]:
+    """Who lists each of these few."""
+    found: dict[Key, tuple[str, ...]] = {}
+    for key in keys:
+        rows = db.execute(
+            "SELECT DISTINCT s.name FROM entry e JOIN source s ON s.id=e.source_id"
+            " WHERE e.type=? AND e.skey=? ORDER BY s.name",
+            (key.type.value, to_skey(*key)),
+        )
+        if names := tuple(name for (name,) in rows):
+            found[key] = names
+    return found
 
 
 def _counts(listed: int, withheld: Mapping[str, int]) -> Counts:
@@ -331,7 +276,3 @@ def _judged(row: tuple[str, str, str, str, str, str, int, int, int, int, int]) -
         times=times,
         days=days,
     )
-
-
-def _skey_of(kind: str, value: str) -> str:
-    return to_skey(IndicatorType(kind), value)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from vedette.model import Context, Fetched, Hit, Indicator, IndicatorType, Key, Outcome, Rejected
+from vedette.model import Context, Fetched, Indicator, IndicatorType, Key, Outcome, Rejected
 from vedette.store import Counts, Store, Wanted
 from vedette.store.keys import to_skey
 
 T = IndicatorType
-START = datetime(2026, 3, 1, tzinfo=UTC)
 Judge = Callable[..., None]
 
 
@@ -57,26 +55,6 @@ def judge(store: Store) -> Judge:
                 )
 
     return write
-
-
-def meets(store: Store, name: str, *clients: str, days: int = 0, count: int = 1) -> None:
-    at = START + timedelta(days=days)
-    hits = [
-        Hit(
-            key=Key(T.DOMAIN, name),
-            observed=name,
-            buffer="dns.query",
-            sensor="gate",
-            client=client,
-            server="192.0.2.53",
-            origin="live",
-            first_seen=at,
-            last_seen=at + timedelta(hours=1),
-            count=count,
-        )
-        for client in clients
-    ]
-    store.fleet.add_hits("gate", ((hit, []) for hit in hits), b"{}", {})
 
 
 def test_nothing_is_dropped_without_a_trace(store: Store, judge: Judge) -> None:
@@ -148,27 +126,19 @@ def test_published_ones_are_listed_if_a_warning_list_names_them(store: Store, ju
     assert (one.value, one.labels) == ("one.example", ("tranco", "vpn"))
 
 
-def test_which_ever_fired_and_which_never(store: Store) -> None:
-    meets(store, "two.example", "10.0.0.1", "10.0.0.2", count=5)
-    meets(store, "two.example", "10.0.0.1", days=3)
-    meets(store, "six.example", "10.0.0.1", days=1)
-    meets(store, "gone.example", "10.0.0.1")
-    fired = store.inbox.fired(Wanted())
-    assert [(one.value, one.count, one.clients) for one in fired] == [
-        ("two.example", 11, 2),
-        ("six.example", 1, 1),
-    ]
-    assert fired[0].first_seen == START
-    assert fired[0].last_seen == START + timedelta(days=3, hours=1)
-    assert fired[0].sources == ("a", "b")
-    never = {key.value for key in store.inbox.never_fired(Wanted())}
-    assert never == {"one.example", "three.example", "four.example", "five.example"}
-    assert store.inbox.firing(Wanted()) == (6, 2)
-    assert store.inbox.firing(Wanted(source="a")) == (4, 1)
-    assert [one.value for one in store.inbox.fired(Wanted(source="a"))] == ["two.example"]
-
-
 def test_what_a_source_had_refused_is_found_by_its_own_spelling(store: Store) -> None:
     found = list(store.inbox.rejected(["bad value", "other"]))
     assert ("a", "a:1", "single label") in found
     assert {source for source, _, _ in found} == {"a", "b"}
+
+
+def test_when_and_why_it_went_is_known(store: Store) -> None:
+    pull = store.pull("a")
+    for name in ("one.example", "two.example", "three.example"):
+        pull.take(Indicator(type=T.DOMAIN, value=name, ref="e1", context=Context(key="e1")))
+    pull.take(Fetched("e1", "2"))
+    pull.finish(accept=True)
+    (gone,) = store.inbox.withdrawn([Key(T.DOMAIN, "four.example")])
+    assert (gone.type, gone.source) == (T.DOMAIN, "a")
+    assert "withdrawn by the source" in gone.reason or "updated by the source" in gone.reason
+    assert not list(store.inbox.withdrawn([Key(T.DOMAIN, "six.example")]))
