@@ -66,9 +66,10 @@ def but(source: MispApi, **changes: Any) -> MispApi:
 
 
 def add(misp: FakeMisp, *values: str, **fields: Any) -> str:
+    """Add an event that was last edited a minute ago."""
     attributes = [{"type": "domain", "value": value} for value in values]
-    data = {"info": "an event", "published": True, "Attribute": attributes} | fields
-    return misp.state.add_event(data).uuid
+    data = {"info": "an event", "published": True, "Attribute": attributes}
+    return misp.state.add_event(data | {"timestamp": misp.state.now() - 60} | fields).uuid
 
 
 def versions(items: Iterable[Item]) -> dict[str, str]:

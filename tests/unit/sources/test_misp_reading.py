@@ -32,7 +32,7 @@ class Between:
     def __init__(self, misp: FakeMisp) -> None:
         self.misp = misp
         self.date: Clock | None = None
-        """The clock of the ``Date`` header; ``None``: far ahead of MISP's timestamps."""
+        """The clock of the ``Date`` header; ``None``: real, far ahead of MISP's timestamps."""
         self.server = LoopbackServer(self._respond)
         self._waiting: list[tuple[str, Callable[[], object]]] = []
 
@@ -47,9 +47,8 @@ class Between:
                 waiting[1]()
                 break
         answer = self.misp._respond(request)
-        if self.date is None:
-            return answer
-        headers = {**answer.headers, "Date": formatdate(self.date(), usegmt=True)}
+        now = self.date() if self.date else None
+        headers = {**answer.headers, "Date": formatdate(now, usegmt=True)}
         return dataclasses.replace(answer, headers=headers)
 
 
