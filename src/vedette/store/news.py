@@ -65,7 +65,7 @@ class HeldCount(NamedTuple):
     test: str
     n: int
     example: str
-    """The reason of the newest."""
+    """The reason of one of them."""
 
 
 class News:
@@ -127,12 +127,12 @@ class News:
         )
         return {(row[0], row[1]): Told(*row) for row in rows}
 
-    def held(self, *, since: int) -> list[HeldCount]:
-        """Return what the guard holds since a moment, the most first."""
+    def held(self, *, since: int, until: int) -> list[HeldCount]:
+        """Return what the guard came to hold in ``since < at <= until``, the most first."""
         rows = self._db.execute(
-            "SELECT test, count(*), max(reason) FROM verdict WHERE outcome='hold' AND at>?"
-            " GROUP BY test ORDER BY 2 DESC",
-            (since,),
+            "SELECT test, count(*), max(reason) FROM verdict WHERE outcome='hold'"
+            " AND at>? AND at<=? GROUP BY test ORDER BY 2 DESC",
+            (since, until),
         )
         return [HeldCount(*row) for row in rows]
 
