@@ -96,10 +96,35 @@ def misp(directory: Path) -> Example:
     )
 
 
+def stix(directory: Path) -> Example:
+    path = directory / "bundle.json"
+
+    def write(last: str) -> None:
+        patterns = [f"[domain-name:value = '{one['value']}']" for one in (*ATTRIBUTES, LAST)]
+        objects = [
+            {
+                "type": "indicator",
+                "id": f"indicator--00000000-0000-4000-8000-00000000000{number}",
+                "modified": "2026-01-01T00:00:00Z",
+                "pattern": pattern if number < len(ATTRIBUTES) else last,
+            }
+            for number, pattern in enumerate(patterns)
+        ]
+        path.write_text(json.dumps({"type": "bundle", "objects": objects}))
+
+    write("[domain-name:value = 'last.example']")
+    return Example(
+        source=build("stix", {"name": "example", "location": str(path)}),
+        change=lambda: write("[domain-name:value IN ('last.example', 'added.example')]"),
+        remove=path.unlink,
+    )
+
+
 EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "list": plain_list,
     "misp": misp,
     "misp-feed": misp_feed,
+    "stix": stix,
 }
 
 

@@ -19,6 +19,7 @@ from vedette.sources.base import Source
 from vedette.sources.misp_api import MispApi
 from vedette.sources.misp_feed import MispFeed
 from vedette.sources.plain_list import PlainList
+from vedette.sources.stix import StixBundles
 
 GROUP = "vedette.sources"
 """The entry point group of kinds that do not come with Vedette."""
@@ -28,6 +29,7 @@ BUILTIN: Mapping[str, type[Source]] = MappingProxyType(
         MispApi.kind: MispApi,
         MispFeed.kind: MispFeed,
         PlainList.kind: PlainList,
+        StixBundles.kind: StixBundles,
     }
 )
 
