@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,16 +12,17 @@ from vedette.cli.source_options import (
     connection_options,
     filter_options,
     list_options,
-    name_from,
     saving_options,
 )
-from vedette.config import parse_duration
+from vedette.cli.source_presets import AddGroup, add_preset, presets_command
+from vedette.cli.source_rules import rules
+from vedette.cli.source_saving import located, save, split
+from vedette.cli.source_show import show, show_preview, without_secrets_of
 from vedette.errors import VedetteError
 from vedette.model import IndicatorType
 from vedette.pipeline.hub import Hub
-from vedette.pipeline.pulling import Preview, preview, pull, source_of
-from vedette.sources import build
-from vedette.store import PullSummary, SourceRecord
+from vedette.pipeline.pulling import preview, pull, source_of
+from vedette.store import PullSummary
 
 
 @click.group()
@@ -31,27 +30,18 @@ def source() -> None:
     """Add, test, list and pull the places that indicators come from."""
 
 
-@source.group()
+@source.group(cls=AddGroup)
 def add() -> None:
-    """Add a source; its first pull happens with `source pull` or `run`."""
+    """Add a source; its first pull happens with `source pull` or `run`.
+
+    A well-known public feed: vedette source add NAME --preset PRESET (see `source presets`).
+    """
 
 
-def _save(out: Output, kind: str, settings: Mapping[str, Any], saving: Mapping[str, Any]) -> None:
-    """Check the settings, then save them, or with ``--test`` only look at what would come."""
-    name = saving["name"] or name_from(str(settings.get("url") or settings.get("location")))
-    checked = {key: value for key, value in settings.items() if value is not None}
-    built = build(kind, {**checked, "name": name})
-    if saving["test"]:
-        with out.progress(f"reading {name}") as ticker:
-            _show_preview(out, preview(built, tick=ticker.tick))
-        return
-    with hub() as opened:
-        interval_s = parse_duration(saving["interval"] or opened.settings.run.interval)
-        opened.store.add_source(name, kind, checked, interval_s)
-    out.good(f"added source '{name}' ({kind}), to be pulled every {interval_s // 60} min")
-    out.say(f"Next: vedette source test {name}   (what would come, nothing saved)")
-    out.say(f"      vedette source pull {name}")
-    out.result({"name": name, "kind": kind, "settings": checked, "interval_s": interval_s})
+add.add_command(add_preset)
+source.add_command(presets_command)
+source.add_command(rules)
+source.add_command(show)
 
 
 @add.command("misp")
@@ -65,9 +55,8 @@ def _save(out: Output, kind: str, settings: Mapping[str, Any], saving: Mapping[s
 @with_output
 def add_misp(out: Output, url: str, key_file: str, **options: Any) -> None:
     """Add a MISP server; a user with a read-only key is enough."""
-    saving, filters, rest = _split(options)
-    key_file = str(Path(key_file).absolute())
-    _save(out, "misp", {"url": url, "key_file": key_file, "filters": filters, **rest}, saving)
+    saving, filters, rest = split(options)
+    save(out, "misp", {"url": url, "key_file": key_file, "filters": filters, **rest}, saving)
 
 
 @add.command("misp-feed")
@@ -78,9 +67,9 @@ def add_misp(out: Output, url: str, key_file: str, **options: Any) -> None:
 @with_output
 def add_misp_feed(out: Output, location: str, **options: Any) -> None:
     """Add a MISP feed: a directory, an archive (tar, zip), one event's file, or an http(s) URL."""
-    saving, filters, rest = _split(options)
-    settings = {"location": _located(location), "filters": filters, **rest}
-    _save(out, "misp-feed", settings, saving)
+    saving, filters, rest = split(options)
+    settings = {"location": located(location), "filters": filters, **rest}
+    save(out, "misp-feed", settings, saving)
 
 
 @add.command("list")
@@ -97,26 +86,8 @@ def add_misp_feed(out: Output, location: str, **options: Any) -> None:
 @with_output
 def add_list(out: Output, location: str, kind: str, **options: Any) -> None:
     """Add a list: a file or an http(s) URL, plain, .gz or .zst, in any usual format."""
-    saving, _, rest = _split(options)
-    _save(out, "list", {"location": _located(location), "type": kind, **rest}, saving)
-
-
-def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Sort a command's options into those of saving, of the filters, and of the kind."""
-    saving = {name: options.pop(name) for name in ("name", "interval", "test")}
-    filters = {
-        name.removeprefix("filter_"): options.pop(name)
-        for name in list(options)
-        if name.startswith("filter_")
-    }
-    chosen = {name: value for name, value in filters.items() if value not in (None, ())}
-    rest = {name: value for name, value in options.items() if value not in (None, ())}
-    return saving, chosen, rest
-
-
-def _located(location: str) -> str:
-    """An URL as it is, a path as an absolute one: the daemon starts elsewhere."""
-    return location if "://" in location else str(Path(location).absolute())
+    saving, _, rest = split(options)
+    save(out, "list", {"location": located(location), "type": kind, **rest}, saving)
 
 
 @source.command()
@@ -128,34 +99,7 @@ def test(out: Output, name: str) -> None:
         built = source_of(opened.store.source(name))
     with out.progress(f"reading {name}") as ticker:
         found = preview(built, tick=ticker.tick)
-    _show_preview(out, found)
-
-
-def _show_preview(out: Output, found: Preview) -> None:
-    if found.connection:
-        out.good(", ".join(f"{key}: {value}" for key, value in found.connection.items()))
-    if found.types:
-        out.say(f"{sum(found.types.values()):,} indicators would come:")
-        rows = [
-            (kind, n, ", ".join(text[:60] for text in found.samples[kind][:3]))
-            for kind, n in found.types.items()
-        ]
-        out.table(("type", "indicators", "for example"), rows)
-    else:
-        out.warn("nothing usable would come")
-    _show_left_out(out, found.rejected, found.skipped, found.broken)
-    out.result(found)
-
-
-def _show_left_out(
-    out: Output, rejected: Mapping[str, int], skipped: Mapping[str, int], broken: Mapping[str, str]
-) -> None:
-    rows = [("rejected", reason, n) for reason, n in rejected.items()]
-    rows += [("left out", reason, n) for reason, n in skipped.items()]
-    rows += [("broken", f"{key}: {reason}", 1) for key, reason in list(broken.items())[:20]]
-    if rows:
-        out.say("Not used:")
-        out.table(("what", "why", "values"), rows)
+    show_preview(out, found)
 
 
 @source.command("pull")
@@ -219,43 +163,7 @@ def list_command(out: Output) -> None:
     )
     if not records:
         out.say("No sources yet. See: vedette source add --help")
-    out.result(records)
-
-
-@source.command()
-@click.argument("name")
-@click.option("--reason", default="", help="Show values rejected for this reason only.")
-@click.option("--rejected", "limit", default=20, help="How many rejected values to show.")
-@with_output
-def show(out: Output, name: str, reason: str, limit: int) -> None:
-    """Show a source: settings, last pull, and what was refused, with where and why."""
-    with hub() as opened:
-        record = opened.store.source(name)
-        refused = opened.store.rejected(name, reason=reason, limit=limit)
-    _show_source(out, record)
-    if refused:
-        out.say("Rejected, for example:")
-        out.table(("value", "where", "why"), refused)
-    samples = [{"value": value, "ref": ref, "reason": why} for value, ref, why in refused]
-    out.result({"source": record, "rejected": samples})
-
-
-def _show_source(out: Output, record: SourceRecord) -> None:
-    out.say(f"{record.name} ({record.kind}), {record.entries:,} entries", style="bold")
-    for key, value in record.settings.items():
-        out.say(f"  {key}: {value}")
-    last = record.last_pull
-    if last is None:
-        out.say("  never pulled")
-        return
-    out.say(f"  last pull {moment(last.finished_at)}: {last.outcome}")
-    out.say(f"  last good {moment(record.last_good_at)}")
-    if last.groups:
-        out.say("  groups: " + ", ".join(f"{n:,} {what}" for what, n in last.groups.items()))
-    if last.error:
-        out.bad(last.error)
-        out.say(f"       {last.hint}")
-    _show_left_out(out, last.rejected, last.skipped, last.broken)
+    out.result([without_secrets_of(record) for record in records])
 
 
 @source.command()

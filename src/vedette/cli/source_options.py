@@ -23,11 +23,36 @@ def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def saving_options(function: F) -> F:
-    """``--name``, ``--interval``, ``--test``."""
+    """``--name``, and those of :func:`keeping_options`."""
     return _all(
         click.option("--name", help="Your name for it (default: from the address)."),
+        keeping_options,
+    )(function)
+
+
+def keeping_options(function: F) -> F:
+    """``--interval``, ``--test``, and what to think of the source."""
+    return _all(
         click.option("--interval", help="How often `run` pulls it: 90s, 15m, 6h, 1d."),
         click.option("--test", is_flag=True, help="Only show what would come; save nothing."),
+        rule_options,
+    )(function)
+
+
+def rule_options(function: F) -> F:
+    """What an operator says about everything that a source lists."""
+    return _all(
+        click.option(
+            "--confidence",
+            type=click.IntRange(0, 100),
+            help="How sure it is, 0 to 100, where it says nothing itself.",
+        ),
+        click.option("--age", help="How long after its last change an indicator stays: 90d."),
+        click.option(
+            "--review/--no-review",
+            default=None,
+            help="Hold each new indicator until a person releases it.",
+        ),
     )(function)
 
 
@@ -39,6 +64,11 @@ def connection_options(function: F) -> F:
         click.option("--client-cert", metavar="FILE", help="Client certificate (PEM)."),
         click.option("--client-key", metavar="FILE", help="Its key, if it is apart."),
         click.option("--proxy", metavar="URL", help="http://host:port"),
+        click.option(
+            "--header-file",
+            metavar="FILE",
+            help="Headers to send, one a line: 'Auth-Key: ...', 'Authorization: Basic ...'.",
+        ),
         click.option(
             "--no-verify-tls",
             "verify_tls",

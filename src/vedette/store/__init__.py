@@ -27,6 +27,7 @@ from vedette.store.messages import Messages
 from vedette.store.news import News
 from vedette.store.noting import Noting
 from vedette.store.outbox import Outbox
+from vedette.store.past import Past
 from vedette.store.published import Published
 from vedette.store.pulls import SHRINK_HELD_BELOW, Pull
 from vedette.store.records import (
@@ -65,6 +66,7 @@ __all__ = [
     "News",
     "Noting",
     "Outbox",
+    "Past",
     "PastRuling",
     "Published",
     "Pull",
@@ -115,6 +117,7 @@ class Store:
             ) from error
         self._db.isolation_level = "IMMEDIATE"
         self.entries = Entries(self._db)
+        self.past = Past(self._db)
         self.published = Published(self._db, self.entries)
         self.noting = Noting(self._db)
         self.fleet = Fleet(self._db, self.noting)

@@ -217,3 +217,136 @@ def test_filters_of_the_command_line_reach_the_source(cli: Cli) -> None:
     )
     found = cli("source", "test", "demo", "--json").json
     assert found["types"] == {"hostname": 1}
+
+
+# -- presets and rules
+
+
+def test_public_feeds_are_listed_and_none_is_on(cli: Cli) -> None:
+    cli("init")
+    listed = cli("source", "presets", "--json").json
+    assert {"circl-osint", "urlhaus", "sslbl-ja3", "tor-exits"} <= {row["name"] for row in listed}
+    assert all(row["licence"] and row["warning"] for row in listed)
+    assert cli("source", "list", "--json").json == []
+    shown = cli("source", "presets", "sslbl-ja3")
+    assert "6 as harmless clients" in shown.out
+    assert "confidence 25" in shown.out
+    assert cli("source", "presets", "nothing").code == 2
+
+
+def test_a_public_feed_is_added_by_name_with_its_licence_and_warning_said(cli: Cli) -> None:
+    cli("init")
+    added = cli("source", "add", "fingerprints", "--preset", "sslbl-ja3")
+    assert added.code == 0
+    assert "CC0-1.0" in added.out
+    assert "Many false positives" in added.out
+    (record,) = cli("source", "list", "--json").json
+    assert record["name"] == "fingerprints"
+    assert record["kind"] == "list"
+    assert record["settings"]["format"] == "sslbl"
+    assert record["interval_s"] == 86_400
+    assert record["rules"] == {"confidence": 25, "age": "", "review": True}
+
+
+def test_what_a_preset_suggests_may_be_overruled(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "headers").write_text("Auth-Key: x\n")
+    options = ("--interval", "2d", "--confidence", 60, "--age", "30d", "--no-review")
+    added = cli(
+        "source", "add", "x", "--preset=sslbl-ja3", *options, "--header-file", "headers", "--json"
+    ).json
+    assert added["preset"] == "sslbl-ja3"
+    assert added["interval_s"] == 2 * 86_400
+    assert added["rules"] == {"confidence": 60, "age": "30d", "review": False}
+    assert added["settings"]["header_file"] == str(short_path.resolve() / "headers")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("add", "x", "--preset", "url-haus"), "Did you mean 'urlhaus'?"),
+        (("add", "nokind", "x"), "No such command"),
+        (("add", "list", "x", "--type", "domain", "--age", "soon"), "no duration"),
+        (("add", "list", "x", "--type", "domain", "--confidence", "101"), "0<=x<=100"),
+        (("rules", "nobody", "--confidence", "5"), "no source 'nobody'"),
+    ],
+)
+def test_a_preset_or_rule_that_cannot_be_meant_is_refused(
+    cli: Cli, arguments: tuple[str, ...], says: str
+) -> None:
+    cli("init")
+    refused = cli("source", *arguments)
+    assert refused.code == 2
+    assert says in refused.err + refused.out
+    assert cli("source", "list", "--json").json == []
+
+
+def test_rules_are_given_changed_shown_and_forgotten(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "list.txt").write_text("evil.example\n")
+    cli("source", "add", "list", "list.txt", "--type", "domain", "--name", "l", "--age", "90d")
+    assert cli("source", "rules", "l", "--json").json["rules"]["age"] == "90d"
+    changed = cli("source", "rules", "l", "--confidence", 40, "--review")
+    assert "confidence 40" in changed.out
+    shown = cli("source", "show", "l")
+    for part in ("confidence 40", "90d after its last change", "held for review"):
+        assert part in shown.out
+    cli("source", "rules", "l", "--no-review", "--age", "")
+    now = cli("source", "rules", "l", "--json").json["rules"]
+    assert now == {"confidence": 40, "age": "", "review": False}
+    assert "no rules" in cli("source", "rules", "l", "--clear").out
+    assert cli("source", "rules", "l", "--age", "x").code == 2
+
+
+# -- what became of a source
+
+
+def test_the_last_pulls_are_shown_with_what_left_and_why(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    path = short_path / "list.txt"
+    path.write_text("".join(f"d{n}.example\n" for n in range(10)) + "no name\n")
+    cli("source", "add", "list", path, "--type", "domain", "--name", "l")
+    assert "never pulled" in cli("source", "show", "l").out
+    cli("source", "pull")
+    path.write_text("".join(f"d{n}.example\n" for n in range(1, 11)) + "no name\n")
+    cli("source", "pull")
+    path.unlink()
+    cli("source", "pull")
+    shown = cli("source", "show", "l", "--json").json
+    assert [pull["outcome"] for pull in shown["pulls"]] == ["failed", "changed", "changed"]
+    assert [(pull["added"], pull["removed"]) for pull in shown["pulls"]] == [
+        (0, 0),
+        (1, 1),
+        (10, 0),
+    ]
+    (removed,) = shown["removed"]
+    assert (removed["type"], removed["value"]) == ("domain", "d0.example")
+    assert removed["reason"] == "updated by the source"
+    text = cli("source", "show", "l").out
+    assert "No such file" in text
+    assert "In force is what came by" in text
+    assert "d0.example" in text
+    assert "no name" in text
+
+
+def test_a_held_source_says_so_and_how_to_accept(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    path = short_path / "list.txt"
+    path.write_text("".join(f"d{n}.example\n" for n in range(10)))
+    cli("source", "add", "list", path, "--type", "domain", "--name", "l")
+    cli("source", "pull")
+    path.write_text("d1.example\n")
+    cli("source", "pull")
+    text = cli("source", "show", "l").out
+    assert "shrank from 10 to 1" in text
+    assert "--accept" in text
+
+
+def test_a_password_in_an_address_is_never_shown(cli: Cli) -> None:
+    cli("init")
+    url = "https://user:hush@lists.example.org/x"
+    said = cli("source", "add", "list", url, "--type", "domain", "--name", "l", "--json")
+    texts = [said.out, cli("source", "show", "l").out, cli("source", "show", "l", "--json").out]
+    texts += [cli("source", "list", "--json").out]
+    assert not [text for text in texts if "hush" in text]
+    assert "lists.example.org" in texts[1]
