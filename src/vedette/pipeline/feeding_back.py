@@ -170,7 +170,9 @@ def _client(hub: Hub, source: str) -> Iterator[SightingsClient]:
             f"source '{source}' is a {found.kind}, which takes no sightings",
             hint="[feedback] sources names sources of the kind misp: vedette source list",
         )
-    with SightingsClient(found.url, read_key(found.key_file), found) as client:
+    # Tries are the spool's business, where they survive a kill and do not delay the end.
+    once = msgspec.structs.replace(found, retries=1)
+    with SightingsClient(found.url, read_key(found.key_file), once) as client:
         yield client
 
 

@@ -1,4 +1,4 @@
-"""All of it, forever: pull on intervals, build, push, prove again, read hits, remember.
+"""All of it, forever: pull on intervals, build, push, prove again, read hits, remember, tell.
 
 One thread works (pull, build, push), one proves, and one reads each sensor's eve.json; a slow
 source therefore never delays a hit or the news that a sensor lost its generation.
@@ -15,7 +15,7 @@ import structlog
 
 from vedette.bundle.generation import latest
 from vedette.config import Settings, parse_duration
-from vedette.errors import BusyError, SensorError, VedetteError
+from vedette.errors import BusyError, SensorError, SourceError, VedetteError
 from vedette.pipeline.building import build, targets
 from vedette.pipeline.delivering import (
     is_behind,
@@ -24,9 +24,11 @@ from vedette.pipeline.delivering import (
     push_current,
     sensors,
 )
+from vedette.pipeline.feeding_back import FeedbackLoop, feed_back
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.hunter import hunt_once
 from vedette.pipeline.lock import exclusive
+from vedette.pipeline.notifying import NotifyLoop, notify
 from vedette.pipeline.pulling import pull
 from vedette.pipeline.remembering import Remembering, why_not
 from vedette.pipeline.watching import read_hits, watch
@@ -65,6 +67,8 @@ class Runner:
             Hub(self._settings) as hub,
             exclusive(hub.lock_file("run"), "vedette run"),
             Remembering(self._settings, self._stop),
+            FeedbackLoop(self._settings, self._stop),
+            NotifyLoop(self._settings, self._stop),
         ):
             log.info(
                 "run.started", state=str(self._settings.state_dir), prove_every_s=self._rhythm_s
@@ -134,7 +138,9 @@ class Runner:
             proof = prove_current(hub, name)
         except SensorError as error:
             log.warning("sensor.unproved", sensor=name, error=str(error), hint=error.hint)
+            _note_silence(hub, name, error)
             return
+        hub.store.news.end_trouble("proof", name)
         if proof.ok and is_for_another_engine(hub, proof):
             log.info("sensor.upgraded", sensor=name, engine=proof.engine, was_for=proof.target)
             push_current(hub, name)
@@ -185,6 +191,8 @@ def run_once(settings: Settings) -> bool:
             good &= _attempt("push", _push_proved, hub, sensor.name)
             if sensor.eve:
                 good &= _attempt("read", read_hits, hub, sensor.name)
+        good &= _attempt("feedback", _feed_back, hub)
+        good &= _attempt("notify", notify, hub)
         return good
 
 
@@ -193,8 +201,25 @@ def _push_if_behind(hub: Hub, sensor: Sensor) -> None:
         push_current(hub, sensor.name)
 
 
+def _note_silence(hub: Hub, name: str, error: SensorError) -> None:
+    """Let people know of a sensor that answered once and does no more."""
+    if hub.store.fleet.sensor(name).proof is not None:
+        hub.store.news.note_trouble("proof", name, str(error), int(time.time()))
+
+
+def _feed_back(hub: Hub) -> None:
+    failed = [fed for fed in feed_back(hub) if fed.error]
+    if failed:
+        raise SourceError(failed[0].error, hint=failed[0].hint)
+
+
 def _push_proved(hub: Hub, name: str) -> None:
-    pushed = push_current(hub, name)
+    try:
+        pushed = push_current(hub, name)
+    except SensorError as error:
+        _note_silence(hub, name, error)
+        raise
+    hub.store.news.end_trouble("proof", name)
     if not pushed.proof.ok:
         failed = ", ".join(check.name for check in pushed.proof.failed)
         raise SensorError(f"sensor '{name}' does not hold generation {pushed.generation}: {failed}")
