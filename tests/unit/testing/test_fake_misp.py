@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,48 @@ def test_a_rate_limit_window_ends() -> None:
         assert [search(misp).status for _ in range(2)] == [200, 429]
         time.sleep(0.6)
         assert search(misp).status == 200
+
+
+def test_in_debug_mode_it_says_200_to_its_own_death() -> None:
+    with FakeMisp(unlimited_max=2, debug=True) as misp:
+        add(misp, "a.example", "b.example", "c.example")
+        answer = search(misp)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=UTF-8")
+    assert b"Allowed memory size" in answer.body
+
+
+def test_what_it_cannot_understand_is_500(misp: FakeMisp) -> None:
+    add(misp)
+    assert ask(misp, "/attributes/add/1", {"value": "no type"}).status == 500
+
+
+def test_a_request_may_be_compressed(misp: FakeMisp) -> None:
+    add(misp, "a.example", "b.example")
+    body = gzip.compress(json.dumps({"value": "b.example"}).encode())
+    request = urllib.request.Request(
+        f"{misp.url}/attributes/restSearch",
+        body,
+        {"Authorization": misp.key, "Accept": "application/json", "Content-Encoding": "gzip"},
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert [item["value"] for item in json.load(answer)["response"]["Attribute"]] == [
+            "b.example"
+        ]
+
+
+def test_its_clock_is_in_the_date_of_every_answer(misp: FakeMisp) -> None:
+    assert search(misp).headers["date"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+
+
+def test_it_goes_away_and_comes_back_where_it_was_with_what_it_knew(misp: FakeMisp) -> None:
+    add(misp, "a.example")
+    misp.faults.add(Fault(FaultKind.STATUS, path="index", status=500, times=1))
+    misp.outage()
+    with pytest.raises(ConnectionRefusedError):
+        search(misp)
+    misp.recover()
+    assert search(misp).values == ["a.example"]
+    assert ask(misp, "/events/index").status == 500
 
 
 # -- what each change does
@@ -395,6 +439,29 @@ def test_a_generated_event_can_be_viewed() -> None:
         assert len(event["Attribute"]) == int(event["attribute_count"]) == 5
 
 
+def test_rendered_pages_are_those_that_are_made_on_demand() -> None:
+    query = {"eventid": ["1", "3"], "includeEventTags": 1, "includeEventUuid": 1, "limit": 7}
+    with (
+        FakeMisp(attributes=25, per_event=10) as live,
+        FakeMisp(attributes=25, per_event=10, rendered=True) as file,
+    ):
+        for page in (1, 2, 3, 4):
+            same = [search(misp, page=page, **query) for misp in (live, file)]
+            assert same[0].body == same[1].body, page
+            assert same[0].headers["x-result-count"] == same[1].headers["x-result-count"]
+
+
+def test_a_generated_event_that_was_changed_is_served_as_it_is_now() -> None:
+    with FakeMisp(attributes=10, per_event=5, rendered=True) as misp:
+        ask(misp, "/attributes/delete/10000001", {"hard": 1})
+        found = search(misp, limit=20, includeEventTags=1)
+        assert len(found.attributes) == 9
+        assert ask(misp, "/attributes/view/10000001").status == 404
+        misp.state.delete_event(misp.state.events[2])
+        assert ask(misp, "/attributes/view/10000007").status == 404
+        assert ask(misp, "/attributes/view/10000002").status == 200
+
+
 # -- as a program
 
 
@@ -407,13 +474,14 @@ def test_it_runs_by_hand_with_a_feed(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     (tmp_path / "other.json").write_text("{}")
     (tmp_path / "u.json").write_text('{"Event": {"uuid": "u", "info": "x"}}')
-    command = [sys.executable, "-m", "vedette.testing.fake_misp", "--load", str(tmp_path)]
+    command = [sys.executable, "-m", "vedette.testing.fake_misp", "--events", str(tmp_path)]
     with subprocess.Popen(
         [*command, "--attributes", "10", "--per-event", "5"], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        said = dict(process.stdout.readline().split() for _ in range(3))
+        said = dict(process.stdout.readline().split() for _ in range(4))
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert said["url"].startswith("http://127.0.0.1:")
     assert (said["key"], said["events"]) == (ADMIN_KEY, "3")
+    assert said["read-only-key"] == READ_ONLY_KEY

@@ -35,11 +35,13 @@ class BulkEvent(FakeEvent):
 
     first: int
     size: int
+    is_made: bool = False
+    """Whether the attributes are there, those that nobody deleted since."""
 
     @property
     def attribute_count(self) -> int:
         """Attributes, without making them."""
-        return len(self.attributes) or self.size
+        return super().attribute_count if self.is_made else self.size
 
     def rows(self, start: int, stop: int, ids: Mapping[str, int], *, event_tags: bool) -> list[str]:
         """Attributes ``start`` to ``stop`` of this event, each as JSON."""
@@ -60,7 +62,8 @@ class BulkEvent(FakeEvent):
 
     def materialize(self, memory: Memory) -> None:
         """Make the attributes after all, for a request that needs them one by one."""
-        if not self.attributes:
+        if not self.is_made:
+            self.is_made = True
             for n in range(self.first, self.first + self.size):
                 self.attributes[FIRST_ID + n] = self.attribute(n, memory)
 
@@ -113,7 +116,7 @@ class Bulk:
         if n < 0 or at < 0 or n >= self._events[at].first + self._events[at].size:
             return None
         event = self._events[at]
-        if event.id not in self._memory.events or event.attributes:
+        if event.id not in self._memory.events or event.is_made:
             return None  # deleted, or made long ago and then deleted
         return event, event.attribute(n, self._memory)
 
@@ -124,7 +127,7 @@ class Bulk:
         limit = int(query.get("limit") or 0)
         if not limit or not _is_plain(query):
             return None
-        bulk = [event for event in events if isinstance(event, BulkEvent) and not event.attributes]
+        bulk = [event for event in events if isinstance(event, BulkEvent) and not event.is_made]
         if len(bulk) != len(events):
             return None
         left = (max(int(query.get("page") or 1), 1) - 1) * limit

@@ -97,6 +97,8 @@ def attribute_of(call: Call, *, edit: bool = False) -> tuple[FakeEvent, FakeAttr
     if found is None:
         raise Refusal(404, "Invalid attribute")
     _check_edit(call, found[0], edit=edit)
+    if edit and isinstance(found[0], BulkEvent):
+        found[0].materialize(call.state)
     return found
 
 

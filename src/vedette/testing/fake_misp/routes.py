@@ -94,6 +94,8 @@ def dispatch(call: Call, action: str) -> Response:
             answer = _handler(call, action)(call)
     except Refusal as refusal:
         return failure(refusal.status, str(refusal), call.path)
+    except (KeyError, TypeError, ValueError) as error:
+        return failure(500, f"An Internal Error Has Occurred: {error!r}", call.path)
     return answer if isinstance(answer, Response) else reply(answer)
 
 

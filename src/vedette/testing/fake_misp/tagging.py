@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vedette.testing.fake_misp.bulk import BulkEvent
 from vedette.testing.fake_misp.call import (
     Call,
     Refusal,
@@ -102,4 +103,6 @@ def _tagged(call: Call, *, edit: bool) -> FakeEvent | FakeAttribute:
         raise Refusal(404, "Invalid Target.")
     if edit and not may_edit(call.user, event):
         raise Refusal(403, "You do not have permission to do that.")
+    if isinstance(event, BulkEvent):
+        event.materialize(call.state)
     return target
