@@ -17,6 +17,10 @@ from vedette.store.records import HitRecord
 
 SHOWN_MAX = 10
 _URL = re.compile(r"https?://[!-~]{1,300}")
+_WHAT = {
+    "hit": ("met the network", "met the network"),
+    "retro": ("was here before it was known", "were here before they were known"),
+}
 _MOMENT = "%Y-%m-%d %H:%M:%SZ"
 
 
@@ -49,12 +53,12 @@ def hits(kind: str, met: Sequence[Met], places: Mapping[str, str]) -> Message:
         met: The newest first.
         places: Base address of each source that is a server of our own: only those are linked.
     """
-    what = "met the network" if kind == "hit" else "was here before it was known"
+    one, many = _WHAT[kind]
     if len(met) == 1:
-        title = f"Vedette: {_name(met[0].hit)} {what}"
+        title = f"Vedette: {_name(met[0].hit)} {one}"
     else:
-        title = f"Vedette: {len(met):,} indicators {what.replace('was', 'were', 1)}"
-    parts = [_met(one, places) for one in met[:SHOWN_MAX]]
+        title = f"Vedette: {len(met):,} indicators {many}"
+    parts = [_met(some, places) for some in met[:SHOWN_MAX]]
     option = " --retro" if kind == "retro" else ""
     if len(met) > SHOWN_MAX:
         parts.append(f"and {len(met) - SHOWN_MAX:,} more: vedette hit list{option}")
