@@ -81,7 +81,7 @@ def check_values(call: Call) -> Any:  # noqa: ANN401
         for item in call.state.warninglists.values():
             if item.enabled and item.match(value) is not None:
                 hits.setdefault(value, []).append({"id": str(item.id), "name": item.name})
-    return hits
+    return hits or []  # PHP's empty map
 
 
 def update_warninglists(call: Call) -> Any:  # noqa: ANN401
