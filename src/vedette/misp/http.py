@@ -6,7 +6,6 @@ Nothing here follows a redirect: an API key must not travel to another host.
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from msgspec import Struct
 
 import vedette
 from vedette.errors import SourceError
+from vedette.misp.deadline import Client, deadline
 from vedette.misp.headers import read_headers
 
 DEADLINE_S = 900.0
@@ -79,7 +79,7 @@ def open_client(connection: Connection, headers: Mapping[str, str]) -> httpx2.Cl
     """
     secret = read_headers(connection.header_file) if connection.header_file else {}
     try:
-        return httpx2.Client(
+        return Client(
             headers={"User-Agent": f"vedette/{vedette.__version__}", **headers, **secret},
             verify=_tls(connection),
             timeout=httpx2.Timeout(connection.timeout_s, connect=min(connection.timeout_s, 15.0)),
@@ -155,27 +155,23 @@ def _worth_retrying(error: Exception) -> bool:
 
 
 def _send_once(client: httpx2.Client, request: httpx2.Request, max_bytes: int) -> httpx2.Response:
-    answer = client.send(request, stream=True)
-    try:
-        return _read_bounded(answer, max_bytes)
-    finally:
-        answer.close()
+    with deadline(client, DEADLINE_S):
+        answer = client.send(request, stream=True)
+        try:
+            return _read_bounded(answer, max_bytes)
+        finally:
+            answer.close()
 
 
 def _read_bounded(answer: httpx2.Response, max_bytes: int) -> httpx2.Response:
     where = without_secrets(str(answer.request.url))
-    body, ends = bytearray(), time.monotonic() + DEADLINE_S
+    body = bytearray()
     for chunk in answer.iter_bytes():
         body += chunk
         if max_bytes and len(body) > max_bytes:
             raise SourceError(
                 f"{where} is longer than {max_bytes:,} bytes",
                 hint="This is more than a MISP event can sensibly be; check the address.",
-            )
-        if time.monotonic() > ends:
-            raise SlowError(
-                f"{where} was not complete after {DEADLINE_S:g} s",
-                hint="The server is too slow today; the next pull tries again.",
             )
     headers = [
         (name, value)
@@ -195,6 +191,11 @@ def _explained(request: httpx2.Request, connection: Connection) -> Iterator[None
         yield
     except _AgainError as error:  # pragma: no cover - the last attempt returns its answer
         raise TransportError(f"{where} is not available") from error
+    except TimeoutError as error:
+        raise SlowError(
+            f"{where} was {error}",
+            hint="The server is too slow today; the next pull tries again.",
+        ) from error
     except httpx2.TimeoutException as error:
         if isinstance(error, httpx2.ConnectTimeout):
             raise TransportError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import ssl
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -20,6 +19,7 @@ import stamina
 
 from vedette.errors import SourceError
 from vedette.misp import http
+from vedette.misp.deadline import deadline
 from vedette.misp.http import Connection, open_client, without_secrets
 from vedette.misp.validators import Validators
 
@@ -85,6 +85,11 @@ def _with_retries(
                 file.seek(0)
                 file.truncate()
                 result = _once(client, url, file, max_bytes, last=attempt.num == attempts)
+    except TimeoutError as error:
+        raise SourceError(
+            f"{where} was {error}",
+            hint="The server is too slow today; the next pull tries again.",
+        ) from error
     except httpx2.TimeoutException as error:
         raise SourceError(
             f"{where} did not answer within {connection.timeout_s:g} s",
@@ -103,11 +108,12 @@ def _with_retries(
 def _once(
     client: httpx2.Client, url: str, file: BinaryIO, max_bytes: int, *, last: bool
 ) -> Download | None:
-    answer = client.send(client.build_request("GET", url), stream=True)
-    try:
-        return _take(answer, file, max_bytes, last=last)
-    finally:
-        answer.close()
+    with deadline(client, http.DEADLINE_S):
+        answer = client.send(client.build_request("GET", url), stream=True)
+        try:
+            return _take(answer, file, max_bytes, last=last)
+        finally:
+            answer.close()
 
 
 def _take(
@@ -140,7 +146,7 @@ def _take(
 
 
 def _save(answer: httpx2.Response, file: BinaryIO, max_bytes: int, where: str) -> str:
-    digest, size, started = hashlib.sha256(), 0, time.monotonic()
+    digest, size = hashlib.sha256(), 0
     for chunk in answer.iter_raw():  # as it comes: a block may never be full
         digest.update(chunk)
         file.write(chunk)
@@ -149,11 +155,6 @@ def _save(answer: httpx2.Response, file: BinaryIO, max_bytes: int, where: str) -
             raise SourceError(
                 f"{where} is longer than {max_bytes:,} bytes",
                 hint="Is it the right file? Else raise max_bytes of this source.",
-            )
-        if time.monotonic() - started > http.DEADLINE_S:
-            raise SourceError(
-                f"{where} was not complete after {http.DEADLINE_S:g} s",
-                hint="The server is too slow today; the next pull tries again.",
             )
     announced = answer.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) != size:

@@ -214,12 +214,14 @@ def test_a_list_that_unpacks_to_more_than_its_limit_is_an_error(
         fetch(f"{server.url}/list", max_bytes=1_000_000)
 
 
-def test_a_server_that_trickles_is_left_in_the_end(
+def test_a_server_that_takes_too_long_is_left_in_the_end(
     server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "DEADLINE_S", -1.0)
-    with pytest.raises(SourceError, match="was not complete after"):
+    monkeypatch.setattr(http, "DEADLINE_S", 0.2)
+    server.faults.add(Fault(FaultKind.SLOW, seconds=1.0))
+    with pytest.raises(SourceError, match="was not complete after") as failed:
         fetch(f"{server.url}/list")
+    assert failed.value.hint
 
 
 def test_nobody_at_the_address_is_an_error_that_says_so() -> None:
