@@ -159,7 +159,9 @@ class News:
                     (now, one.kind, one.is_bad, one.title, one.body),
                 ).lastrowid
                 self._db.executemany(
-                    "INSERT INTO delivery(message_id, target) VALUES(?,?)",
+                    # A target that is being left alone is left alone.
+                    "INSERT INTO delivery(message_id, target, due) SELECT ?1, ?2,"
+                    " coalesce(max(due), 0) FROM delivery WHERE target=?2 AND state='waiting'",
                     ((number, target) for target in targets),
                 )
             self._db.executemany("INSERT OR REPLACE INTO notified VALUES(?,?,?,?)", told)
