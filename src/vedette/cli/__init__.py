@@ -11,6 +11,7 @@ import structlog
 
 from vedette import __version__
 from vedette.cli import (
+    allow,
     bundle,
     coverage,
     demo,
@@ -78,6 +79,8 @@ for group in (
     init.init,
     source.source,
     indicator.indicator,
+    allow.allow,
+    allow.deny,
     bundle.bundle,
     sensor.sensor,
     hit.hit,

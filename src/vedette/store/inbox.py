@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ IS_MINE = "(:source='' OR source_id=(SELECT id FROM source WHERE name=:source))"
 IS_OF_TYPE = "(:type='' OR {0}.type=:type)"
 _JUDGED = (
     "SELECT v.type, v.skey, v.outcome, v.test, v.reason, v.labels, v.due, v.at,"
-    " coalesce(p.hosts, 0) AS hosts, coalesce(p.count, 0), coalesce(p.days, 0)"
+    " coalesce(p.hosts, 0) AS hosts, coalesce(p.count, 0), coalesce(p.days, 0), v.is_new"
     " FROM verdict v LEFT JOIN prevalence p ON p.type=v.type AND p.skey=v.skey"
 )
 
@@ -67,6 +68,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 0
     days: int = 0
     """Within so many days before that; 0: nobody asked."""
+    is_new: bool = False
+    """Whether it was never published."""
     sources: tuple[str, ...] = ()
 
     @property
@@ -169,12 +172,12 @@ class Inbox:
             for outcome, test, n, hosts in rows
         ]
 
-    def labelled(self) -> int:
+    def labelled(self, wanted: Wanted | None = None) -> int:
         """How many published indicators are on some warning list."""
         (n,) = self._db.execute(
             "SELECT count(*) FROM verdict v WHERE v.outcome='publish' AND v.labels<>''"  # noqa: S608
             f" AND {IS_LISTED}",
-            {"source": ""},
+            (wanted or Wanted()).parameters(),
         ).fetchone()
         return int(n)
 
@@ -261,8 +264,8 @@ def _counts(listed: int, withheld: Mapping[str, int]) -> Counts:
     )
 
 
-def _judged(row: tuple[str, str, str, str, str, str, int, int, int, int, int]) -> Judged:
-    kind, skey, outcome, test, reason, labels, due, at, hosts, times, days = row
+def _judged(row: Sequence[Any]) -> Judged:
+    kind, skey, outcome, test, reason, labels, due, at, hosts, times, days, is_new = row
     return Judged(
         type=IndicatorType(kind),
         value=from_skey(IndicatorType(kind), skey).value,
@@ -275,4 +278,5 @@ def _judged(row: tuple[str, str, str, str, str, str, int, int, int, int, int]) -
         hosts=hosts,
         times=times,
         days=days,
+        is_new=bool(is_new),
     )
