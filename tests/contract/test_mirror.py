@@ -79,10 +79,10 @@ class Mirror:
     def pull(self) -> PullSummary:
         """One pull of the source into the store, a minute later."""
         self.clock.now += 60
-        running = self.store.pull("misp")
+        running = self.store.pull("misp", accept=True)
         for item in self.source.fetch(running.known()):
             running.take(item)
-        return running.finish(accept=True)
+        return running.finish()
 
     def held(self) -> set[Claim]:
         return held(self.store, "misp")
@@ -464,7 +464,7 @@ def test_rows_that_vanish_between_pages_take_no_other_row_with_them(
     mirror.publish(event)
     mirror.state.edit_event(event, {"info": "read it again", "published": True})
     mirror.clock.now += 120
-    running = mirror.store.pull("misp")
+    running = mirror.store.pull("misp", accept=True)
     for number, item in enumerate(mirror.source.fetch(running.known())):
         running.take(item)
         if number == page_size - 1:  # the first page is read, the second not yet asked for
@@ -522,10 +522,10 @@ def test_one_value_of_three_servers_is_one_indicator_with_three_contexts(
         def pull(name: str) -> None:
             clock.now += 60
             source = TimedMisp(name=name, url=servers[name].url, key_file=str(key_file))
-            running = store.pull(name)
+            running = store.pull(name, accept=True)
             for item in source.fetch(running.known()):
                 running.take(item)
-            running.finish(accept=True)
+            running.finish()
 
         events = {}
         for name, misp in servers.items():
