@@ -43,7 +43,7 @@ class SourceError(VedetteError):
 
 
 class HeldError(VedetteError):
-    """A source shrank suspiciously: its last good state stays until a person accepts."""
+    """A source shrank or grew suspiciously: its last good state stays until a person accepts."""
 
     exit_code: ClassVar[int] = 4
 

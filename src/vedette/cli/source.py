@@ -104,7 +104,7 @@ def test(out: Output, name: str) -> None:
 
 @source.command("pull")
 @click.argument("names", nargs=-1)
-@click.option("--accept", is_flag=True, help="Let the source lose more than a third.")
+@click.option("--accept", is_flag=True, help="Let it shrink or grow as it did.")
 @with_output
 def pull_command(out: Output, names: tuple[str, ...], *, accept: bool) -> None:
     """Pull sources into the store (all of them without NAMES)."""

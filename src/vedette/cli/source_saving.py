@@ -10,7 +10,7 @@ from vedette.cli.common import hub
 from vedette.cli.output import Output
 from vedette.cli.source_options import name_from
 from vedette.cli.source_rules import changed_rules, describe_rules
-from vedette.cli.source_show import show_preview
+from vedette.cli.source_show import duration, show_preview
 from vedette.config import parse_duration
 from vedette.misp.http import without_secrets
 from vedette.model import SourceRules
@@ -54,7 +54,7 @@ def save(out: Output, kind: str, settings: Mapping[str, Any], saving: Mapping[st
         interval_s = parse_duration(saving["interval"] or opened.settings.run.interval)
         opened.store.add_source(name, kind, checked, interval_s)
         opened.store.set_rules(name, rules)
-    out.good(f"added source '{name}' ({kind}), to be pulled every {interval_s // 60} min")
+    out.good(f"added source '{name}' ({kind}), to be pulled every {duration(interval_s)}")
     if described := describe_rules(rules):
         out.say(f"       {described}")
     out.say(f"Next: vedette source test {name}   (what would come, nothing saved)")

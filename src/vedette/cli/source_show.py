@@ -62,7 +62,7 @@ def without_secrets_of(record: SourceRecord) -> SourceRecord:
 def _show_settings(out: Output, record: SourceRecord) -> None:
     out.say(
         f"{record.name} ({record.kind}): {record.entries:,} entries,"
-        f" pulled every {_duration(record.interval_s)}",
+        f" pulled every {duration(record.interval_s)}",
         style="bold",
     )
     for key, value in without_secrets_of(record).settings.items():
@@ -100,7 +100,7 @@ def _show_pulls(out: Output, pulls: Sequence[PullSummary]) -> None:
             pull.removed,
             sum(pull.rejected.values()),
             sum(pull.skipped.values()),
-            len(pull.broken),
+            pull.groups.get("broken", 0),
         )
         for pull in pulls
     ]
@@ -156,6 +156,7 @@ def _took(pull: PullSummary) -> str:
     return f"{(pull.finished_at - pull.started_at).total_seconds():.1f} s"
 
 
-def _duration(seconds: int) -> str:
+def duration(seconds: int) -> str:
+    """Say an interval in its largest whole unit: ``6 h``."""
     size, unit = next(each for each in _UNITS if seconds % each[0] == 0)
     return f"{seconds // size} {unit}"

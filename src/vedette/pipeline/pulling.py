@@ -46,17 +46,17 @@ def pull(
     Args:
         hub: The open state directory.
         name: The source.
-        accept: Let the source lose more than a third of its entries.
+        accept: Let the source shrink or grow as it did.
         tick: Called for every item, for a progress display.
 
     Raises:
         SourceError: The source could not be read to its end; its last good state stays.
-        HeldError: It shrank by more than a third; its last good state stays.
+        HeldError: It shrank by a third or grew beyond measure; its last good state stays.
         BusyError: Another Vedette is working.
     """
     source = source_of(hub.store.source(name))
     with hub.working(f"pulling {name}"):
-        running = hub.store.pull(name)
+        running = hub.store.pull(name, accept=accept)
         try:
             for item in _items(source, running.known()):
                 running.take(item)
@@ -65,7 +65,7 @@ def pull(
             running.fail(str(error), error.hint)
             log.warning("source.failed", source=name, error=str(error))
             raise
-        summary = running.finish(accept=accept)
+        summary = running.finish()
     hub.store.entries.forget_contexts()
     log.info(
         "source.pulled",

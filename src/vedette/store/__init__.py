@@ -15,6 +15,8 @@ import msgspec
 from vedette.errors import StoreError, UsageError
 from vedette.model import SourceRules
 from vedette.store.apply import empty_staging
+from vedette.store.bounds import SHRINK_HELD_BELOW
+from vedette.store.claims import Claims
 from vedette.store.entries import Entries
 from vedette.store.firing import Fired, Firing
 from vedette.store.fleet import Fleet
@@ -29,7 +31,7 @@ from vedette.store.noting import Noting
 from vedette.store.outbox import Outbox
 from vedette.store.past import Past
 from vedette.store.published import Published
-from vedette.store.pulls import SHRINK_HELD_BELOW, Pull
+from vedette.store.pulls import Pull
 from vedette.store.records import (
     GenerationRecord,
     HitRecord,
@@ -44,6 +46,7 @@ from vedette.store.retro import Retro
 from vedette.store.ruled import Ruled
 from vedette.store.rulings import PastRuling, Rulings
 from vedette.store.schema import migrate
+from vedette.store.verdicts import Verdicts
 
 __all__ = [
     "SHRINK_HELD_BELOW",
@@ -130,6 +133,8 @@ class Store:
         self.messages = Messages(self._db)
         self.rulings = Rulings(self._db)
         self.inbox = Inbox(self._db)
+        self.claims = Claims(self._db)
+        self.verdicts = Verdicts(self._db)
         self.firing = Firing(self._db)
 
     def __enter__(self) -> Self:
@@ -265,10 +270,10 @@ class Store:
                 (msgspec.json.encode(rules).decode(), name),
             )
 
-    def pull(self, source: str) -> Pull:
+    def pull(self, source: str, *, accept: bool = False) -> Pull:
         """Start (or go on with) a pull; see :class:`Pull`."""
         self.entries.forget_contexts()
-        return Pull(self._db, source)
+        return Pull(self._db, source, accept=accept)
 
     def rejected(self, source: str, *, reason: str = "", limit: int = 20) -> list[tuple[str, ...]]:
         """Samples of what a source's values were refused for: (value, ref, reason)."""

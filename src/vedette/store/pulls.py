@@ -27,6 +27,7 @@ from vedette.model import (
     Withdrawn,
 )
 from vedette.store.apply import COLUMNS, Application, empty_staging
+from vedette.store.bounds import SHRINK_HELD_BELOW, most_entries
 from vedette.store.history import PullSummary, record_pull
 from vedette.store.keys import to_skey
 
@@ -35,15 +36,22 @@ _SAMPLES_PER_GROUP_AND_REASON = 1_000
 _WITHDRAWN_MAX = 100_000
 _MARKS = ",".join("?" * len(COLUMNS.split(",")))
 _LEVELS = {"high": 1, "medium": 2, "low": 3}
-SHRINK_HELD_BELOW = 2 / 3
-"""A source that keeps less than this share of its entries is held for a person."""
+_REASONS_MAX = 500
+_OTHER = "other reasons"
 
 
 class Pull:
     """Take the items of one source; nothing is in force before :meth:`finish`."""
 
-    def __init__(self, connection: sqlite3.Connection, source: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, source: str, *, accept: bool = False
+    ) -> None:
         """Open (or go on with) the pull of a source.
+
+        Args:
+            connection: To the database.
+            source: Its name.
+            accept: A person accepts whatever its size has become.
 
         Raises:
             StoreError: There is no such source.
@@ -56,6 +64,7 @@ class Pull:
         self._db = connection
         self._source = source
         self._id, self._complete, self._before = row
+        self._accept = accept
         self._started_at = datetime.now(UTC)
         self._rows: list[tuple[int | str, ...]] = []
         self._contexts: dict[int, tuple[Context, int]] = {}
@@ -87,11 +96,10 @@ class Pull:
         if isinstance(item, Indicator):
             self._take_indicator(item)
         elif isinstance(item, Rejected):
-            self._tally["rejected", item.reason] += 1
-            if self._tally["rejected", item.reason] <= _SAMPLES_PER_GROUP_AND_REASON:
+            if self._count("rejected", item.reason) <= _SAMPLES_PER_GROUP_AND_REASON:
                 self._samples.append(item)
         elif isinstance(item, Skipped):
-            self._tally["skipped", item.reason] += item.count
+            self._count("skipped", item.reason, item.count)
         elif isinstance(item, Withdrawn):
             if len(self._withdrawn) < _WITHDRAWN_MAX:
                 self._withdrawn[item.ref] = item.reason
@@ -111,6 +119,13 @@ class Pull:
             self._reversioned[item.key] = item.version
         if item.reason:
             self._unmoved[item.reason] += 1
+
+    def _count(self, outcome: str, reason: str, n: int = 1) -> int:
+        """Count what was not used; of a source that gives endless reasons the first ones."""
+        if (outcome, reason) not in self._tally and len(self._tally) >= _REASONS_MAX:
+            reason = _OTHER
+        self._tally[outcome, reason] += n
+        return self._tally[outcome, reason]
 
     def _take_indicator(self, item: Indicator) -> None:
         context = item.context
@@ -157,12 +172,20 @@ class Pull:
             self._db.execute("BEGIN IMMEDIATE")
 
     def _write_rows(self) -> None:
-        """Write and commit: a slow source must not hold the write lock while it is read."""
+        """Write and commit: a slow source must not hold the write lock while it is read.
+
+        Raises:
+            HeldError: It is far longer than it was; no disk is filled to find out how long.
+        """
         if self._rows:
             with self._db:
                 self._db.executemany(f"INSERT INTO staged({COLUMNS}) VALUES({_MARKS})", self._rows)
+            self._staged_rows += len(self._rows)
             self._rows.clear()
             self._open_written = True
+        if self._staged_rows > (most := most_entries(self._before)) and not self._accept:
+            self.abandon()
+            self._hold(f"grew from {self._before:,} to more than {most:,} values", "growth")
 
     def _last_row(self) -> int:
         (row,) = self._db.execute("SELECT coalesce(max(rowid), 0) FROM staged").fetchone()
@@ -260,6 +283,7 @@ class Pull:
         )
         db.commit()
         self._open_row = self._last_row()
+        (self._staged_rows,) = db.execute("SELECT count(*) FROM staged").fetchone()
         return dict(
             db.execute("SELECT key, version FROM staged_group WHERE source_id=?", (self._id,))
         )
@@ -268,7 +292,7 @@ class Pull:
         """Put what was taken in force, all at once.
 
         Args:
-            accept: A person has accepted that the source shrank.
+            accept: A person accepts that the source shrank.
 
         Raises:
             HeldError: The source lost more than a third of its entries; nothing has changed.
@@ -282,10 +306,10 @@ class Pull:
             application = self._application()
             applied = application.apply()
             entries = self._before - applied.removed + applied.added
-            if entries < self._before * SHRINK_HELD_BELOW and not accept:
+            if entries < self._before * SHRINK_HELD_BELOW and not (accept or self._accept):
                 db.rollback()
                 self.abandon()
-                self._hold(entries)
+                self._hold(f"shrank from {self._before:,} to {entries:,} entries", "loss")
             application.settle(entries)
             summary = self._summary(
                 entries=entries, outcome="changed" if applied.changed else "unchanged"
@@ -318,10 +342,10 @@ class Pull:
             withdrawn=self._withdrawn,
         )
 
-    def _hold(self, entries: int) -> NoReturn:
-        message = f"source '{self._source}' shrank from {self._before:,} to {entries:,} entries"
+    def _hold(self, how: str, what: str) -> NoReturn:
+        message = f"source '{self._source}' {how}"
         hint = (
-            "Its last good state stays in force. If the loss is real: "
+            f"Its last good state stays in force. If the {what} is real: "
             f"vedette source pull {self._source} --accept"
         )
         held = self._summary(entries=self._before, outcome="held", error=message, hint=hint)
@@ -367,5 +391,7 @@ class Pull:
             " GROUP BY 1, 2 ORDER BY 3 DESC",
             (self._id,),
         ):
-            (summary.rejected if what == "rejected" else summary.skipped)[reason] = n
+            counts = summary.rejected if what == "rejected" else summary.skipped
+            reason = reason if len(counts) < _REASONS_MAX else _OTHER  # noqa: PLW2901
+            counts[reason] = counts.get(reason, 0) + n
         return summary

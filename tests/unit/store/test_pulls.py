@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,8 @@ from vedette.model import (
     Unchanged,
     Withdrawn,
 )
-from vedette.store import PullSummary, Store
+from vedette.store import Pull, PullSummary, Store
+from vedette.store.bounds import most_entries
 
 DOMAIN = IndicatorType.DOMAIN
 
@@ -48,10 +49,14 @@ def event(key: str, *names: str, version: str = "1", info: str = "") -> list[Ite
     return [*rows, Fetched(key, version)]
 
 
-def pull(store: Store, *items: Item, accept: bool = False, source: str = "feed") -> PullSummary:
-    running = store.pull(source)
+def take_all(running: Pull, items: Iterable[Item]) -> None:
     for item in items:
         running.take(item)
+
+
+def pull(store: Store, *items: Item, accept: bool = False, source: str = "feed") -> PullSummary:
+    running = store.pull(source)
+    take_all(running, items)
     return running.finish(accept=accept)
 
 
@@ -167,6 +172,57 @@ def test_a_source_that_lost_more_than_a_third_is_held_until_accepted(store: Stor
     assert last.outcome == "held"
     summary = pull(store, *smaller, accept=True)
     assert (summary.removed, len(names(store))) == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("before", "most"),
+    [
+        (0, 5_000_000),
+        (1, 100_000),
+        (10_000, 100_000),
+        (50_000, 500_000),
+        (1_000_000, 5_000_000),
+        (6_000_000, 12_000_000),
+    ],
+)
+def test_a_source_may_grow_by_so_much_unasked(before: int, most: int) -> None:
+    assert most_entries(before) == most
+
+
+def test_a_source_that_grew_beyond_measure_is_held_before_it_fills_the_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedette.store.pulls._ROWS_PER_WRITE", 10)
+    monkeypatch.setattr("vedette.store.bounds._GROWTH_FINE", 50)
+    pull(store, *event("e1", "a.example"))
+    many = event("e1", *(f"{n}.example" for n in range(100)), version="2")
+    running = store.pull("feed")
+    rest = iter(many)
+    with pytest.raises(HeldError, match=r"grew from 1 to more than 50 values") as held:
+        take_all(running, rest)
+    assert len(list(rest)) == 41, "the others were not even looked at"
+    assert "--accept" in held.value.hint
+    assert names(store) == ["a.example"]
+    (record,) = store.sources()
+    assert record.last_pull is not None
+    assert record.last_pull.outcome == "held"
+    assert not store.pull("feed").known().keys() - {"e1"}, "nothing stays staged"
+    accepted = store.pull("feed", accept=True)
+    take_all(accepted, many)
+    assert accepted.finish().entries == 100
+
+
+def test_a_source_with_endless_reasons_is_counted_under_the_first_ones(store: Store) -> None:
+    reasons = [Skipped(f"unknown MISP type {n}") for n in range(700)]
+    refused = [Rejected("x", "r", f"odd {n}") for n in range(700)]
+    summary = pull(store, *reasons, *refused, *event("e1", "a.example"))
+    assert len(summary.skipped) + len(summary.rejected) <= 502
+    assert sum(summary.skipped.values()) == sum(summary.rejected.values()) == 700
+    groups = [item for key in "abcd" for item in (*reasons[:400], *event(key, f"{key}.example"))]
+    more = [Skipped(f"of d {n}") for n in range(400)]
+    summary = pull(store, *groups, *more, *event("d", "d.example", version="2"))
+    assert len(summary.skipped) <= 501
+    assert sum(summary.skipped.values()) == 4 * 400
 
 
 def test_a_source_that_became_empty_is_held(store: Store) -> None:
