@@ -20,6 +20,7 @@ from vedette.model import Broken, Fetched, Indicator, Item, Rejected, Unchanged
 from vedette.sources import BUILTIN, build
 from vedette.sources.base import Source
 from vedette.testing.fake_misp import FakeMisp
+from vedette.testing.fake_taxii import FakeTaxii
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,27 +97,50 @@ def misp(directory: Path) -> Example:
     )
 
 
+def stix_objects(last: str) -> list[dict[str, str]]:
+    patterns = [f"[domain-name:value = '{one['value']}']" for one in ATTRIBUTES]
+    return [
+        {
+            "type": "indicator",
+            "id": f"indicator--00000000-0000-4000-8000-00000000000{number}",
+            "modified": "2026-01-01T00:00:00Z",
+            "pattern": pattern,
+        }
+        for number, pattern in enumerate([*patterns, last])
+    ]
+
+
+STIX_LAST = "[domain-name:value = 'last.example']"
+STIX_CHANGED = "[domain-name:value IN ('last.example', 'added.example')]"
+
+
 def stix(directory: Path) -> Example:
     path = directory / "bundle.json"
 
     def write(last: str) -> None:
-        patterns = [f"[domain-name:value = '{one['value']}']" for one in (*ATTRIBUTES, LAST)]
-        objects = [
-            {
-                "type": "indicator",
-                "id": f"indicator--00000000-0000-4000-8000-00000000000{number}",
-                "modified": "2026-01-01T00:00:00Z",
-                "pattern": pattern if number < len(ATTRIBUTES) else last,
-            }
-            for number, pattern in enumerate(patterns)
-        ]
-        path.write_text(json.dumps({"type": "bundle", "objects": objects}))
+        path.write_text(json.dumps({"type": "bundle", "objects": stix_objects(last)}))
 
-    write("[domain-name:value = 'last.example']")
+    write(STIX_LAST)
     return Example(
         source=build("stix", {"name": "example", "location": str(path)}),
-        change=lambda: write("[domain-name:value IN ('last.example', 'added.example')]"),
+        change=lambda: write(STIX_CHANGED),
         remove=path.unlink,
+    )
+
+
+def taxii(directory: Path) -> Example:
+    server = FakeTaxii(stix_objects(STIX_LAST), page_size=2)
+    server.start()
+
+    def change() -> None:
+        changed = stix_objects(STIX_CHANGED)[-1]
+        server.add({**changed, "modified": "2026-02-01T00:00:00Z"})
+
+    return Example(
+        source=build("taxii", {"name": "example", "url": server.url, "retries": 1}),
+        change=change,
+        remove=server.stop,
+        close=server.stop,
     )
 
 
@@ -125,6 +149,7 @@ EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "misp": misp,
     "misp-feed": misp_feed,
     "stix": stix,
+    "taxii": taxii,
 }
 
 

@@ -20,6 +20,7 @@ from vedette.sources.misp_api import MispApi
 from vedette.sources.misp_feed import MispFeed
 from vedette.sources.plain_list import PlainList
 from vedette.sources.stix import StixBundles
+from vedette.sources.taxii import Taxii
 
 GROUP = "vedette.sources"
 """The entry point group of kinds that do not come with Vedette."""
@@ -30,6 +31,7 @@ BUILTIN: Mapping[str, type[Source]] = MappingProxyType(
         MispFeed.kind: MispFeed,
         PlainList.kind: PlainList,
         StixBundles.kind: StixBundles,
+        Taxii.kind: Taxii,
     }
 )
 

@@ -27,6 +27,7 @@ from vedette.sources.stix_group import (
     NOTES,
     Groups,
     Notes,
+    head_of,
     left_out,
     read_notes,
     stamp_of,
@@ -34,7 +35,7 @@ from vedette.sources.stix_group import (
 )
 from vedette.stix.convert import Defaults
 from vedette.stix.surroundings import CONTEXT, OBSERVABLE, Surroundings
-from vedette.stix.wire import Head, WireError, read, split_objects
+from vedette.stix.wire import Head, WireError, split_objects
 
 log = structlog.get_logger(__name__)
 
@@ -199,7 +200,7 @@ class _Pull:
 
     def _survey(self, number: int, objects: list[Raw]) -> None:
         for index, raw in enumerate(objects):
-            head = _head(raw)
+            head = head_of(raw)
             if head.type == "indicator":
                 if not head.id:
                     self._nameless.append((head, raw))
@@ -216,7 +217,7 @@ class _Pull:
 
     def _indicators(self, number: int, objects: list[Raw]) -> Iterator[Item]:
         for index, raw in enumerate(objects):
-            head = _head(raw)
+            head = head_of(raw)
             if head.type == "indicator" and head.id:
                 place = self._places.get(head.id)
                 if place is None:
@@ -243,13 +244,6 @@ class _Pull:
                 f"cannot read {where}: {reason}",
                 hint="Check that it is there, that we may read it, and that it is STIX 2 JSON.",
             )
-
-
-def _head(raw: Raw) -> Head:
-    try:
-        return read(raw, Head)
-    except WireError:
-        return Head()
 
 
 def _files(directory: Path) -> list[Path]:

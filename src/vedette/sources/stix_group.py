@@ -166,6 +166,14 @@ class Groups:
         yield Fetched(NOTES, version)
 
 
+def head_of(raw: bytes | Raw) -> Head:
+    """Return what tells an object apart; nothing of what is none."""
+    try:
+        return read(raw, Head)
+    except WireError:
+        return Head()
+
+
 def unchanged(known: Mapping[str, str], version: str = "") -> Iterator[Item]:
     """Yield that everything is as we hold it, with other notes if they are given."""
     for key in known:

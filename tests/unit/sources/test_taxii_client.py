@@ -1,0 +1,44 @@
+"""The small parts of asking a TAXII server; tests/unit/sources/test_taxii.py asks whole ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from vedette.sources.taxii_client import Collection, _origin, _retry_after_s, _said
+
+
+def test_a_time_to_wait_may_be_seconds_or_a_date() -> None:
+    assert _retry_after_s("12") == 12
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 25 < _retry_after_s(soon) <= 30
+    assert _retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert _retry_after_s("") == _retry_after_s("later") > 600
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("https://a.example/x", "https://A.example:443/y", True),
+        ("https://a.example/", "http://a.example/", False),
+        ("https://a.example/", "https://a.example:8443/", False),
+        ("https://a.example/", "https://a.example.evil.example/", False),
+        ("https://a.example/", "https://me@evil.example/a.example", False),
+    ],
+)
+def test_another_host_scheme_or_port_is_another_place(
+    one: str, other: str, *, is_same: bool
+) -> None:
+    assert (_origin(one) == _origin(other)) is is_same
+
+
+def test_an_error_is_told_in_the_servers_words_on_one_line() -> None:
+    assert _said(b'{"title": "No", "description": "not\\nyou"}') == ": No not you"
+    assert _said(b"<html>") == _said(b'{"title": 5}') == _said(b"{}") == ""
+
+
+def test_a_collection_without_a_title_is_called_by_its_id() -> None:
+    assert Collection(id="a", title=None).is_called("A")
+    assert not Collection(id="a", title=None).is_called("")
