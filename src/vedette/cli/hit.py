@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from vedette.cli import hit_card
 from vedette.cli.choices import limit_of
 from vedette.cli.common import error_document, hub, with_output
 from vedette.cli.output import Output, moment
@@ -23,15 +24,27 @@ def hit() -> None:
     """Look at what the indicators met."""
 
 
+hit.add_command(hit_card.show_command)
+hit.add_command(hit_card.mark_command)
+
+
 @hit.command("list")
 @click.option("--since", default="", metavar="AGE", help="Only last seen within 90s, 6h, 7d...")
 @click.option("--sensor", default="", help="Only of this sensor.")
 @click.option("--limit", default=100, show_default=True, callback=limit_of, help="At most so many.")
 @click.option("--retro", is_flag=True, help="Only those that a hunt found in the past.")
 @click.option("--live", is_flag=True, help="Only those that were met as they happened.")
+@click.option("--status", type=hit_card.STATUSES, help="Only those that a person called this.")
 @with_output
 def list_command(
-    out: Output, since: str, sensor: str, limit: int, *, retro: bool, live: bool
+    out: Output,
+    since: str,
+    sensor: str,
+    limit: int,
+    *,
+    retro: bool,
+    live: bool,
+    status: str | None,
 ) -> None:
     """List grouped hits with their context, the last seen first."""
     cut = datetime.now(UTC) - timedelta(seconds=parse_duration(since)) if since else None
@@ -41,7 +54,9 @@ def list_command(
         )
     origins = ("retro",) if retro else ("live", "eve") if live else ()
     with hub() as opened:
-        records = opened.store.fleet.hits(since=cut, sensor=sensor, origins=origins, limit=limit)
+        records = opened.store.fleet.hits(
+            since=cut, sensor=sensor, origins=origins, status=status or "", limit=limit
+        )
     show_hits(out, records)
     if not records and retro:
         out.say("No retro hits. `vedette run` hunts what is new; `vedette hunt new` does it now.")
@@ -55,7 +70,9 @@ def show_hits(out: Output, records: list[HitRecord]) -> None:
     for record in records:
         shown = record.observed or record.value or "(the alert does not say which value)"
         listed = f"  listed: {record.value}" if record.value not in ("", shown) else ""
-        out.say(f"{moment(record.last_seen)}  {shown}{listed}", style="bold")
+        judged = "" if record.status == "new" else f"  {record.status}"
+        number = f"  hit {record.id}" if record.id else ""
+        out.say(f"{moment(record.last_seen)}  {shown}{listed}{number}{judged}", style="bold")
         times = "once" if record.count == 1 else f"{record.count:,} times"
         since = "" if record.count == 1 else f" since {moment(record.first_seen)}"
         out.say(

@@ -72,6 +72,42 @@ def feed_back(
         ]
 
 
+class Standing(msgspec.Struct, kw_only=True):
+    """How it stands with one MISP."""
+
+    source: str
+    is_told: bool
+    """Whether it is in ``[feedback] sources``."""
+    allowed: str
+    """Whether the key may add sightings, as far as MISP has said."""
+    max_per_day: int
+    state: Addressee
+    refusals: dict[str, int]
+
+
+def standing(hub: Hub) -> list[Standing]:
+    """Return how it stands with every MISP that is or was told."""
+    told = hub.settings.feedback.sources
+    return [
+        Standing(
+            source=source,
+            is_told=source in told,
+            allowed=_allowed(state),
+            max_per_day=hub.settings.feedback.max_per_day,
+            state=state,
+            refusals=hub.store.outbox.refusals(source),
+        )
+        for source in dict.fromkeys((*told, *hub.store.outbox.sources()))
+        for state in [state_of(hub, source)]
+    ]
+
+
+def _allowed(state: Addressee) -> str:
+    if state.forbidden:
+        return "no"
+    return "yes" if state.sent else "not tried yet (vedette source test says perm_sighting)"
+
+
 def state_of(hub: Hub, source: str) -> Addressee:
     """Return how sending to a MISP goes."""
     return hub.store.outbox.addressee(source, int(time.time()))

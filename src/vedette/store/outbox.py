@@ -198,6 +198,28 @@ class Outbox:
         rows = self._db.execute("SELECT source FROM outbox UNION SELECT source FROM addressee")
         return [source for (source,) in rows]
 
+    def known(self, sightings: Iterable[MispSighting]) -> list[MispSighting]:
+        """Return those that are here, waiting or gone."""
+        return [
+            one
+            for one in sightings
+            if self._db.execute(
+                "SELECT 1 FROM outbox WHERE source=? AND uuid=?", (one.source, one.uuid)
+            ).fetchone()
+        ]
+
+    def withdraw(self, sightings: Iterable[MispSighting]) -> int:
+        """Keep sightings from leaving, those that have not left.
+
+        Returns:
+            How many.
+        """
+        with self._db:
+            return self._db.executemany(
+                "DELETE FROM outbox WHERE source=? AND uuid=? AND state='waiting' AND left_at=0",
+                [(one.source, one.uuid) for one in sightings],
+            ).rowcount
+
     def about(self, attributes: Iterable[str]) -> list[Sent]:
         """Return what has been or will be said about attributes, the newest first."""
         rows = self._db.execute(
