@@ -10,13 +10,14 @@ from vedette.cli.output import Output
 from vedette.errors import ConfigError
 from vedette.model import IndicatorType
 from vedette.ruleset.coverage import blind, cover
+from vedette.store import Counts
 
 
 @click.command()
 @with_output
 def coverage(out: Output) -> None:
     """Print which indicator types each engine matches in which buffer, and what it cannot."""
-    counts, skipped = _current()
+    counts, skipped, guarded = _current()
     rows = list(cover())
     out.table(
         ("indicator type", "current", "buffer", "match", *(p.value for p in Profile), "note"),
@@ -43,6 +44,12 @@ def coverage(out: Output) -> None:
     for profile, kinds in unmatched.items():
         for kind, entry in kinds.items():
             out.warn(f"{profile}: {entry['indicators']:,} {kind}: {entry['why']}")
+    if guarded.held or guarded.dropped or guarded.exact:
+        out.say(
+            f"Of {guarded.listed:,} listed indicators, {guarded.held:,} are held,"
+            f" {guarded.dropped:,} dropped and {guarded.exact:,} published without the names below"
+            " them: vedette indicator list --summary"
+        )
     if skipped:
         out.say("Values of the sources that are not indicators here:")
         out.table(("why", "values"), list(skipped.items()))
@@ -59,13 +66,16 @@ def coverage(out: Output) -> None:
         }
         for row in rows
     ]
-    out.result({"table": document, "unmatched": unmatched, "left_out": skipped})
+    out.result({"table": document, "unmatched": unmatched, "left_out": skipped, "guard": guarded})
 
 
-def _current() -> tuple[dict[IndicatorType, int], dict[str, int]]:
-    """Counts of the store; none where there is no vedette.toml yet."""
+def _current() -> tuple[dict[IndicatorType, int], dict[str, int], Counts]:
+    """Published ones by type, what is left out and why; none without a vedette.toml."""
     try:
         with hub() as opened:
-            return dict(opened.store.entries.counts()), opened.store.skipped()
+            store = opened.store
+            listed = sum(store.entries.counts().values())
+            counts = store.inbox.counts(listed)
+            return dict(store.published.counts()), store.skipped(), counts
     except ConfigError:
-        return {}, {}
+        return {}, {}, Counts()

@@ -9,6 +9,7 @@ from vedette.cli.output import Output, moment
 from vedette.cli.sighting_pairs import pairs
 from vedette.cli.sighting_table import INDENT, WIDE, minute, show_coverage, show_sightings
 from vedette.fields import BY_NAME, Asset
+from vedette.model import Outcome
 from vedette.pipeline.looking import Card, Listed
 from vedette.pipeline.naming import Named
 from vedette.pool.records import Day, Sighting, Who
@@ -17,6 +18,11 @@ _CONTEXTS_SHOWN = 5
 _FIELDS_SHOWN = 20
 _BARS_MAX = 90
 _LOOKED_SHOWN = 3
+_VERDICTS = {
+    Outcome.HOLD.value: "held, on no sensor",
+    Outcome.DROP.value: "dropped, on no sensor",
+    Outcome.EXACT.value: "without the names below it",
+}
 
 
 def show_card(out: Output, card: Card, named: Named, who_limit: int) -> None:
@@ -171,3 +177,5 @@ def _show_listed(out: Output, listed: Sequence[Listed]) -> None:
             label = ""
         if len(one.entries) > _CONTEXTS_SHOWN:
             _line(out, "", f"and {len(one.entries) - _CONTEXTS_SHOWN:,} more entries")
+        if said := _VERDICTS.get(one.outcome):
+            _line(out, "", f"{said}: {one.reason}")

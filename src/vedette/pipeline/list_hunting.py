@@ -12,7 +12,7 @@ from msgspec import Struct
 from vedette.fields import NOT_REMEMBERED, places
 from vedette.hunt.comparing import Comparison, compare, identity
 from vedette.hunt.reading import Listing, Tally
-from vedette.model import IndicatorType, Key, Rejected
+from vedette.model import IndicatorType, Key, Outcome, Rejected
 from vedette.opensearch.answer import Answer
 from vedette.opensearch.hunting import hunt as hunt_elsewhere
 from vedette.opensearch.hunting import place as place_of
@@ -186,6 +186,11 @@ def judge(hub: Hub, found: Sequence[Found]) -> Iterator[Finding]:
     for some in pieces(found):
         keys = {key for one in some for key in _meant(one)}
         entries = store.entries.lookup(keys)
+        withheld = {
+            key: one
+            for key, one in store.inbox.verdicts(entries).items()
+            if one.outcome in (Outcome.HOLD, Outcome.DROP)
+        }
         published = store.retro.published(entries)
         for one in some:
             key = next((key for key in _meant(one) if key in entries), _meant(one)[0])
@@ -198,6 +203,8 @@ def judge(hub: Hub, found: Sequence[Found]) -> Iterator[Finding]:
                 listed=bool(claims),
                 published=published.get(key),
             )
+            if claims and (one_withheld := withheld.get(key)):
+                live = f"the guard withholds it: {one_withheld.reason}"
             sources = tuple(dict.fromkeys(claim.source for claim in claims))
             yield Finding(found=one, live=live, listed=sources)
 

@@ -179,22 +179,27 @@ class Retro:
         return found
 
     def _listed_since(self, keys: Iterable[Key]) -> dict[Key, tuple[int, int]]:
-        """Return since which named change each is listed without a break, and when it last went.
+        """Return since which named change each is published without a break, and when it went.
+
+        Claims come and go; what the guard says (of no source) decides whether that counts.
 
         0 where no change names it: it came with many others.
         """
         rows = self._db.execute(
-            "SELECT added, type, skey, seq FROM change WHERE type<>'' AND (type, skey) IN"
+            "SELECT added, type, skey, seq, claim FROM change WHERE type<>''"
+            " AND (claim=1 OR source_id=0) AND (type, skey) IN"
             " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
             " ORDER BY seq",
             (_skeys(keys),),
         )
         found: dict[Key, tuple[int, int]] = {}
         claims: dict[Key, int] = {}
-        for added, kind, skey, seq in rows:
+        for added, kind, skey, seq, claim in rows:
             key = from_skey(IndicatorType(kind), skey)
             since, gone = found.get(key, (0, 0))
-            if added:
+            if not claim:
+                found[key] = (seq, gone) if added else (0, seq)
+            elif added:
                 found[key] = (seq if claims.get(key, 0) <= 0 and not since else since, gone)
                 claims[key] = max(claims.get(key, 0), 0) + 1
             else:

@@ -11,6 +11,7 @@ import pytest
 
 from vedette.model import Context, Entry, Fetched, Hit, Indicator, IndicatorType, Key
 from vedette.store import GenerationRecord, HuntMark, Store
+from vedette.store.keys import to_skey
 from vedette.store.retro import Met
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -181,3 +182,43 @@ def test_the_first_pull_of_a_second_source_is_published_with_the_next_generation
     assert store.retro.published([late]) == {}
     build(store, 2)
     assert store.retro.published([late]) == {late: NOW + 2 * HOUR}
+
+
+def flip(store: Store, key: Key, *, added: bool) -> None:
+    """Log what the guard logs when its verdict takes an indicator off the sensors, or back."""
+    with store._db as db:
+        db.execute(
+            "INSERT INTO change(at, source_id, source, group_key, added, type, skey, reason, claim)"
+            " VALUES('', 0, 'guard', '', ?, ?, ?, 'held', 0)",
+            (added, key.type.value, to_skey(*key)),
+        )
+
+
+def test_what_was_held_is_published_since_its_release_whoever_lists_it(store: Store) -> None:
+    key = Key(IndicatorType.DOMAIN, "b.example")
+    for source in ("one", "two"):
+        pull(store, source, "a.example")
+        pull(store, source, "a.example", "b.example")
+    build(store, 1)
+    flip(store, key, added=False)
+    build(store, 2)
+    flip(store, key, added=True)
+    build(store, 3)
+    assert store.retro.published([key]) == {key: NOW + 3 * HOUR}
+
+
+def test_what_its_sources_say_otherwise_of_it_does_not_move_since_when(store: Store) -> None:
+    key = Key(IndicatorType.DOMAIN, "b.example")
+    pull(store, "feed", "a.example")
+    pull(store, "feed", "a.example", "b.example")
+    build(store, 1)
+    with store._db as db:
+        db.execute(
+            "INSERT INTO change(at, source_id, source, group_key, added, type, skey, reason, claim)"
+            " VALUES('', 1, 'feed', '', 1, 'domain', ?, 'its source says other things', 0)",
+            (to_skey(*key),),
+        )
+    pull(store, "feed", "a.example")
+    pull(store, "feed", "a.example", "b.example")
+    build(store, 2)
+    assert store.retro.published([key]) == {key: NOW + 2 * HOUR}
