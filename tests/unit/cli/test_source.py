@@ -53,7 +53,7 @@ def test_a_misp_is_added_tested_and_pulled_with_its_key(cli: Cli, key_file: Path
         assert tested["connection"]["version"].startswith("2.5")
         pulled = cli("source", "pull", "--json").json["pulls"][0]
         assert pulled["entries"] == sum(tested["types"].values()) > 10
-        found = cli("indicator", "show", "www.update-cdn[.]example", "--json").json
+        found = cli("indicator", "show", "www.update-cdn[.]example", "--json").json["indicators"]
     assert found[0]["value"] == "update-cdn.example"
     context = found[0]["entries"][0]["context"]
     assert context["info"] == "Loader campaign: fake browser updates"
@@ -198,7 +198,7 @@ def test_a_removed_source_takes_its_indicators_with_it(cli: Cli) -> None:
     cli("source", "add", "misp-feed", FEED, "--name", "demo")
     cli("source", "pull")
     assert cli("source", "remove", "demo", "--json").json["entries"] > 0
-    assert cli("indicator", "show", "update-cdn.example", "--json").json == []
+    assert cli("indicator", "show", "update-cdn.example", "--json").json["indicators"] == []
 
 
 def test_filters_of_the_command_line_reach_the_source(cli: Cli) -> None:
