@@ -17,7 +17,9 @@ from vedette.model import SourceRules
 from vedette.pipeline.pulling import preview
 from vedette.sources import build
 
-_FILES = frozenset({"ca_file", "client_cert", "client_key", "header_file", "key_file"})
+_FILES = frozenset(
+    {"ca_file", "client_cert", "client_key", "header_file", "key_file", "password_file"}
+)
 """Settings that are made absolute: the daemon starts elsewhere."""
 _SAVING = ("name", "interval", "test", "confidence", "age", "review")
 
