@@ -57,7 +57,7 @@ def list_command(
         records = opened.store.fleet.hits(
             since=cut, sensor=sensor, origins=origins, status=status or "", limit=limit
         )
-    show_hits(out, records)
+    show_hits(out, records, numbered=True)
     if not records and retro:
         out.say("No retro hits. `vedette run` hunts what is new; `vedette hunt new` does it now.")
     elif not records:
@@ -65,13 +65,13 @@ def list_command(
     out.result(records)
 
 
-def show_hits(out: Output, records: list[HitRecord]) -> None:
+def show_hits(out: Output, records: list[HitRecord], *, numbered: bool = False) -> None:
     """Print hits as cards: what, where and by whom, and what the sources say about it."""
     for record in records:
         shown = record.observed or record.value or "(the alert does not say which value)"
         listed = f"  listed: {record.value}" if record.value not in ("", shown) else ""
         judged = "" if record.status == "new" else f"  {record.status}"
-        number = f"  hit {record.id}" if record.id else ""
+        number = f"  hit {record.id}" if numbered else ""
         out.say(f"{moment(record.last_seen)}  {shown}{listed}{number}{judged}", style="bold")
         times = "once" if record.count == 1 else f"{record.count:,} times"
         since = "" if record.count == 1 else f" since {moment(record.first_seen)}"
