@@ -19,6 +19,8 @@ ADDRESSES = frozenset(
     }
 )
 _MAILBOXES = frozenset({IndicatorType.EMAIL_SRC, IndicatorType.EMAIL_DST})
+HOSTED = frozenset({*NAMES, *ADDRESSES, *_MAILBOXES, IndicatorType.URL})
+"""The types that are about a host."""
 
 
 def host_of(key: Key) -> str:

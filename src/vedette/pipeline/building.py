@@ -8,6 +8,8 @@ from vedette.bundle.builder import Builder, BuildResult
 from vedette.bundle.generation import Generation, forget, latest_readable
 from vedette.errors import HeldError
 from vedette.model import Key
+from vedette.pipeline.figures import Asker
+from vedette.pipeline.guarding import judged
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.collect import Collect
 from vedette.ruleset.engine import Target
@@ -17,13 +19,22 @@ from vedette.store import SHRINK_HELD_BELOW, GenerationRecord, SensorRecord
 log = structlog.get_logger(__name__)
 
 
-def build(hub: Hub, *, whole: bool = False, accept: bool = False) -> BuildResult:
-    """Publish the indicators in force.
+def build(
+    hub: Hub,
+    *,
+    whole: bool = False,
+    accept: bool = False,
+    asker: Asker | None = None,
+    now: int = 0,
+) -> BuildResult:
+    """Judge what changed, and publish the indicators that the guard lets through.
 
     Args:
         hub: The open state directory.
         whole: Read all indicators even where the changes since the last generation are known.
         accept: Publish even if most indicators are missing for want of a pull.
+        asker: Whom to ask how common new indicators are; None: the daemon, if there is one.
+        now: Epoch seconds; 0: the present.
 
     Raises:
         BundleError: It cannot be written; the last generation stays in force.
@@ -32,7 +43,7 @@ def build(hub: Hub, *, whole: bool = False, accept: bool = False) -> BuildResult
         ConfigError: [collect] names a buffer that cannot be collected.
     """
     settings, store = hub.settings, hub.store
-    with hub.working("building a bundle"):
+    with hub.working("building a bundle"), judged(hub, asker, now=now):
         newest = latest_readable(settings.bundles)
         if newest and not accept:
             _hold_if_not_pulled(hub, newest)

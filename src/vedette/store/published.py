@@ -1,6 +1,7 @@
 """The indicators that the guard lets through: what is compiled, matched and hunted.
 
 Hard rule: nothing on the way to a sensor reads :class:`~vedette.store.entries.Entries` itself.
+What came since the guard was here last is not let through yet; where it never was, everything is.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from vedette.store.keys import from_skey, to_skey
 _CHUNK = 400
 _PASSES = (
     "NOT EXISTS (SELECT 1 FROM verdict v WHERE v.type=e.type AND v.skey=e.skey"
-    " AND v.outcome<>'publish')"
+    " AND v.outcome<>'publish') AND e.seq<=?"
 )
+"""Of a claim; how far the guard has come is its parameter."""
+_NEVER = 2**62
 _EXACT = "SELECT v.skey FROM verdict v WHERE v.outcome='exact' AND v.type='domain'"
 """Domains that are published as hostnames."""
 _IS_LISTED = "EXISTS (SELECT 1 FROM entry e WHERE e.type='domain' AND e.skey=v.skey)"
@@ -36,11 +39,16 @@ class Published:
         self._db = connection
         self._entries = entries
 
+    def _judged(self) -> int:
+        """The last change up to which everything was judged."""
+        row = self._db.execute("SELECT change_seq FROM guarded").fetchone()
+        return int(row[0]) if row else _NEVER
+
     def keys(self, kind: IndicatorType) -> Iterator[Key]:
         """All indicators of a type; names sorted by their reversed spelling."""
         rows = self._db.execute(
             f"SELECT DISTINCT e.skey FROM entry e WHERE e.type=? AND {_PASSES} ORDER BY e.skey",  # noqa: S608
-            (kind.value,),
+            (kind.value, self._judged()),
         )
         if kind is IndicatorType.HOSTNAME:
             exact = self._db.execute(f"{_EXACT} AND {_IS_LISTED} ORDER BY v.skey")
@@ -69,7 +77,20 @@ class Published:
         rows = self._db.execute(
             "SELECT skey FROM verdict WHERE type=? AND outcome<>'publish'", (kind.value,)
         )
-        return {from_skey(kind, skey).value for (skey,) in rows}
+        withheld = [skey for (skey,) in rows]
+        if self._is_anything_unjudged():
+            rows = self._db.execute(
+                "SELECT skey FROM entry WHERE type=? GROUP BY skey HAVING min(seq)>?",
+                (kind.value, self._judged()),
+            )
+            withheld += [skey for (skey,) in rows]
+        return {from_skey(kind, skey).value for skey in withheld}
+
+    def _is_anything_unjudged(self) -> bool:
+        row = self._db.execute(
+            "SELECT seq FROM change WHERE source_id<>0 ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        return row is not None and row[0] > self._judged()
 
     def _exact_with_context(self) -> Iterator[tuple[str, list[Entry]]]:
         names = [skey for (skey,) in self._db.execute(f"{_EXACT} ORDER BY v.skey")]
@@ -99,8 +120,8 @@ class Published:
         return passing
 
     def outcomes(self, keys: Sequence[Key]) -> dict[Key, str]:
-        """``exact``, ``hold`` or ``drop`` of those that are not simply published."""
-        found: dict[Key, str] = {}
+        """``exact``, ``hold``, ``drop`` or ``unjudged`` of those that are not simply published."""
+        found: dict[Key, str] = self._unjudged(keys) if self._is_anything_unjudged() else {}
         for start in range(0, len(keys), _CHUNK):
             some = keys[start : start + _CHUNK]
             marks = ",".join(["(?,?)"] * len(some))
@@ -113,6 +134,23 @@ class Published:
             )
             for kind, skey, outcome in rows:
                 found[from_skey(IndicatorType(kind), skey)] = outcome
+        return found
+
+    def _unjudged(self, keys: Sequence[Key]) -> dict[Key, str]:
+        found: dict[Key, str] = {}
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
+            marks = ",".join(["(?,?)"] * len(some))
+            rows = self._db.execute(
+                f"WITH wanted(type, skey) AS (VALUES {marks}) SELECT e.type, e.skey FROM wanted w"  # noqa: S608
+                " CROSS JOIN entry e ON e.type=w.type AND e.skey=w.skey"
+                " GROUP BY e.type, e.skey HAVING min(e.seq)>?",
+                [
+                    *(text for kind, value in some for text in (kind.value, to_skey(kind, value))),
+                    self._judged(),
+                ],
+            )
+            found.update((from_skey(IndicatorType(kind), skey), "unjudged") for kind, skey in rows)
         return found
 
     def lookup(self, keys: Iterable[Key]) -> dict[Key, list[Entry]]:
@@ -155,6 +193,15 @@ class Published:
             " AND w.outcome<>'publish')))"
         ).fetchone()
         counts[IndicatorType.HOSTNAME] = counts.get(IndicatorType.HOSTNAME, 0) + exact
+        if self._is_anything_unjudged():
+            unjudged = self._db.execute(
+                "SELECT type, count(*) FROM (SELECT type FROM entry e GROUP BY type, skey"
+                " HAVING min(seq)>? AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.type=e.type"
+                " AND v.skey=e.skey AND v.outcome<>'publish')) GROUP BY type",
+                (self._judged(),),
+            )
+            for kind, n in unjudged:
+                counts[IndicatorType(kind)] -= n
         return {kind: n for kind in IndicatorType if (n := counts.get(kind, 0))}
 
 
