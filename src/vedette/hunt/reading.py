@@ -17,13 +17,14 @@ from msgspec import Struct
 from vedette.errors import UnusableValueError
 from vedette.fields import NOT_REMEMBERED
 from vedette.hunt.documents import misp_items
-from vedette.hunt.endings import BOTH, FILE_ONLY
-from vedette.hunt.lines import Text
-from vedette.hunt.splitting import words
-from vedette.hunt.words import Why, host_of, meanings, widened
+from vedette.hunt.words import host_of, meanings, widened
 from vedette.model import Indicator, IndicatorType, Key, Rejected, Skipped
 from vedette.normalize import normalize
 from vedette.normalize.names import is_clean_name
+from vedette.prose.endings import BOTH, FILE_ONLY
+from vedette.prose.lines import Text
+from vedette.prose.splitting import words
+from vedette.prose.words import Why
 from vedette.sources.formats import FORMATS, Options, Refused, detect
 from vedette.sources.formats.lines import WHOLE_LINE
 

@@ -6,57 +6,27 @@ or a certificate's. Looking for what is not meant finds nothing and costs nothin
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from vedette.errors import UnusableValueError
-from vedette.hunt.endings import BOTH, FILE_ONLY, is_common
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.normalize import normalize, split_url
+from vedette.prose import words
+from vedette.prose.words import Keys
 
-Keys = tuple[Key, ...]
-
-_BY_LENGTH = {
-    32: (T.MD5, T.JA3, T.JA3S, T.HASSH, T.HASSH_SERVER, T.CERT_MD5),
-    40: (T.SHA1, T.CERT_SHA1),
-    64: (T.SHA256, T.CERT_SHA256),
-}
-_CERTIFICATES = {16: T.CERT_MD5, 20: T.CERT_SHA1, 32: T.CERT_SHA256}
-_MAC = 6
-_OTHER_HASHES = frozenset({56, 96, 128})
-
-_HEX = re.compile(r"[0-9a-fA-F]{32,128}", re.ASCII).fullmatch
-_PAIRS = re.compile(r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5,31}", re.ASCII).fullmatch
-_JA4 = re.compile(r"[tqd]\w{9}_[0-9a-f]{12}_[0-9a-f]{12}", re.ASCII | re.IGNORECASE).fullmatch
-_URL = re.compile(r"[a-z][a-z0-9+.-]*:[/\\]{2}", re.ASCII | re.IGNORECASE).match
-_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:[:,]\d{1,5}|/\d{1,2})?", re.ASCII).fullmatch
-_V6 = re.compile(
-    r"(?=.*::|(?:\[?[0-9a-f]*:){6})\[?[0-9a-f:.]+(?:/\d{1,3}|\](?::\d{1,5})?)?",
-    re.ASCII | re.IGNORECASE,
-).fullmatch
-_MAIL = re.compile(r"(?:mailto:)?[^\s@/:]+@[^\s@/]+\.[^\s@/]+", re.IGNORECASE).fullmatch
-_HOST_AND_PATH = re.compile(r"[^\s/\\:@]+\.[^\s/\\:@]+(?::\d{1,5}:?)?/.*").fullmatch
-_NAME = re.compile(r"(?:\*?\.)?[^\s/\\:@.]+(?:\.[^\s/\\:@.]+)+\.?(?::\d{1,5})?").fullmatch
-_WINDOWS = re.compile(r"(?:[a-zA-Z]:|%\w+%|\.{1,2}|\w[\w.-]*)?\\.*[^\\]\.\w{1,5}").fullmatch
-_STRAY_COLON = re.compile(r"(:\d{1,5}):(?=/)")
-_PATH = re.compile(r"/[^\s/].*").fullmatch
-_LETTER = re.compile(r"[^\W\d_]").search
-_DOTS_OF_AN_ADDRESS = 3
-
-
-class Why(StrEnum):
-    """Why a word that looks like a value is none, beside the reasons of ``normalize``."""
-
-    UNCOMMON = "dotted word in prose, neither defanged nor with a common ending"
-    MAC = "MAC address"
-    HASH = "hash of a kind that no sensor computes"
-    UNKNOWN = "nothing that a network shows"
+_SAME_DIGITS: Mapping[T, tuple[T, ...]] = MappingProxyType(
+    {
+        T.MD5: (T.MD5, T.JA3, T.JA3S, T.HASSH, T.HASSH_SERVER, T.CERT_MD5),
+        T.SHA1: (T.SHA1, T.CERT_SHA1),
+        T.SHA256: (T.SHA256, T.CERT_SHA256),
+    }
+)
 
 
 def meanings(word: str, *, alone: bool, sure: bool) -> Keys:
-    """Return what a word without defanging may be; nothing if it is just a word.
+    """Return everything that a word without defanging may be; nothing if it is just a word.
 
     Args:
         word: Without white space, quotes and punctuation around it.
@@ -66,14 +36,12 @@ def meanings(word: str, *, alone: bool, sure: bool) -> Keys:
     Raises:
         UnusableValueError: It looks like a value and cannot be used; the text says why.
     """
-    for looks_like, mean in _SHAPES:
-        if looks_like(word):
-            return mean(word)
-    if _NAME(word):
-        return _name(word, trusted=alone or sure)
-    if alone and _PATH(word):
-        return (normalize(T.URI, word),)
-    return ()
+    return tuple(
+        Key(kind, one.value)
+        for key in words.meanings(word, alone=alone, sure=sure)
+        for one in widened(key)
+        for kind in _SAME_DIGITS.get(one.type, (one.type,))
+    )
 
 
 def widened(key: Key) -> Keys:
@@ -96,78 +64,3 @@ def host_of(key: Key) -> Keys:
     if key.type is T.IP_DST_PORT:
         return widened(normalize(T.IP_DST, key.value.rpartition(",")[0]))
     return ()
-
-
-def _hash(word: str) -> Keys:
-    kinds = _BY_LENGTH.get(len(word))
-    if kinds is None:
-        raise UnusableValueError(Why.HASH if len(word) in _OTHER_HASHES else "wrong hash length")
-    return tuple(Key(kind, word.lower()) for kind in kinds)
-
-
-def _pairs(word: str) -> Keys:
-    digits = word.replace("-", "").replace(":", "").lower()
-    kind = _CERTIFICATES.get(len(digits) // 2)
-    if kind is None:
-        wrong = Why.MAC if len(digits) // 2 == _MAC else "wrong hash length"
-        raise UnusableValueError(wrong)
-    return (Key(kind, digits),)
-
-
-def _url(word: str) -> Keys:
-    word = _STRAY_COLON.sub(r"\1", word)
-    try:
-        return widened(normalize(T.URL, word))
-    except UnusableValueError:
-        scheme, _, rest = word.replace("\\", "/").partition("://")
-        if scheme.lower() in {"http", "https"}:
-            raise
-        # Of ftp, tcp, ldap... the network shows the host.
-        return widened(normalize(T.URL, f"http://{rest.partition('/')[0]}"))
-
-
-def _address(word: str) -> Keys:
-    return widened(normalize(T.IP_DST, word))
-
-
-def _mail(word: str) -> Keys:
-    return widened(normalize(T.EMAIL_SRC, word))
-
-
-def _host_and_path(word: str) -> Keys:
-    return widened(normalize(T.URL, _STRAY_COLON.sub(r"\1", word)))
-
-
-def _windows(word: str) -> Keys:
-    return (normalize(T.FILENAME, word),)
-
-
-def _name(word: str, *, trusted: bool) -> Keys:
-    name = word.lower().rstrip(".").partition(":")[0]
-    ending = name.rpartition(".")[2]
-    if not _LETTER(ending) and (not trusted or name.count(".") != _DOTS_OF_AN_ADDRESS):
-        return ()  # a version, a number, a date
-    if len(ending) == 1:
-        return ()  # e.g., i.e.
-    if ending in FILE_ONLY:
-        stem = name.rpartition(".")[0]  # samples are often named after their hash
-        return (normalize(T.FILENAME, word), *(_hash(stem) if _HEX(stem) else ()))
-    if not trusted and not is_common(name):
-        raise UnusableValueError(Why.UNCOMMON)
-    keys = widened(normalize(T.DOMAIN, word))
-    if ending in BOTH:
-        keys = (*keys, normalize(T.FILENAME, word))
-    return keys
-
-
-_SHAPES: tuple[tuple[Callable[[str], object], Callable[[str], Keys]], ...] = (
-    (_HEX, _hash),
-    (_URL, _url),
-    (_PAIRS, _pairs),
-    (_V4, _address),
-    (_V6, _address),
-    (_JA4, lambda word: (normalize(T.JA4, word),)),
-    (_MAIL, _mail),
-    (_WINDOWS, _windows),
-    (_HOST_AND_PATH, _host_and_path),
-)

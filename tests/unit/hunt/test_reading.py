@@ -8,8 +8,8 @@ import json
 import pytest
 
 from vedette.hunt.reading import Asked, Listing, Tally
-from vedette.hunt.words import Why
 from vedette.model import IndicatorType as T
+from vedette.prose.words import Why
 
 
 def read(text: str, asked: Asked | None = None) -> tuple[list[str], Tally]:

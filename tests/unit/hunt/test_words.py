@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from vedette.errors import UnusableValueError
-from vedette.hunt.words import Why, host_of, meanings, widened
+from vedette.hunt.words import host_of, meanings, widened
 from vedette.model import IndicatorType as T
 from vedette.model import Key
+from vedette.prose.words import Why
 
 MD5 = "9585F0C7DC287D07755E6818E1FA204C"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vedette.hunt.splitting import words
+from vedette.prose.splitting import words
 
 
 @pytest.mark.parametrize(

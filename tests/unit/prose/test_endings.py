@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vedette.hunt.endings import BOTH, COMMON, FILE_ONLY, is_common
+from vedette.prose.endings import BOTH, COMMON, FILE_ONLY, is_common
 
 
 def test_an_ending_is_of_a_file_or_of_a_host_or_listed_as_both() -> None:

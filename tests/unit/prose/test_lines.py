@@ -7,8 +7,8 @@ import io
 import pytest
 
 from vedette.errors import UsageError
-from vedette.hunt import lines
-from vedette.hunt.lines import Text
+from vedette.prose import lines
+from vedette.prose.lines import Text
 
 
 def read(data: bytes) -> list[str]:
