@@ -54,6 +54,11 @@ source.add_command(show)
 @filter_options
 @click.option("--page-size", type=int, help="Attributes in one answer (default 20000).")
 @click.option("--unpublished", type=click.Choice(["keep", "drop"]), help="Events being edited.")
+@click.option("--unpublished-grace", metavar="AGE", help="How long they are kept (default 7d).")
+@click.option("--missing-grace", metavar="AGE", help="The same for events no longer shown.")
+@click.option("--reconcile", metavar="AGE", help="How often to read everything (default 1d).")
+@click.option("--decay/--no-decay", default=None, help="Ask for MISP's decay scores.")
+@click.option("--zmq", metavar="URL", help="MISP's ZeroMQ publisher: pull when it says so.")
 @saving_options
 @with_output
 def add_misp(out: Output, url: str, key_file: str, **options: Any) -> None:

@@ -25,6 +25,7 @@ from vedette.pipeline.delivering import (
     sensors,
 )
 from vedette.pipeline.feeding_back import FeedbackLoop, feed_back
+from vedette.pipeline.hinting import Hints
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.hunter import hunt_once
 from vedette.pipeline.lock import exclusive
@@ -50,6 +51,7 @@ class Runner:
         self._settings = settings
         self._stop = stop
         self._due: dict[str, float] = {}
+        self._hints = Hints()
         self._built: tuple[int, tuple[Target, ...]] | None = None
         self._build_after = 0.0
         self._watched: dict[str, threading.Thread] = {}
@@ -81,6 +83,7 @@ class Runner:
                     self._stop.wait(_TICK_S if good else _PAUSE_S)
             finally:
                 self._stop.set()
+                self._hints.end()
                 prover.join()
                 for thread in self._watched.values():
                     thread.join()
@@ -92,7 +95,13 @@ class Runner:
         self._start_watchers(hub)
         now = time.monotonic()
         records = hub.store.sources()
-        due = [record for record in records if self._due.get(record.name, 0.0) <= now]
+        self._hints.follow(records)
+        hinted = self._hints.take()
+        due = [
+            record
+            for record in records
+            if record.name in hinted or self._due.get(record.name, 0.0) <= now
+        ]
         for record in due:
             good = _attempt("pull", pull, hub, record.name)
             wait_s = record.interval_s if good else min(record.interval_s, _RETRY_S)
