@@ -17,6 +17,8 @@ from msgspec import Struct
 from vedette.hunt.hits import hits, is_asked
 from vedette.hunt.matching import indicators_of
 from vedette.model import Hit, IndicatorType, Key
+from vedette.pipeline.figures import Asker
+from vedette.pipeline.guarding import guard
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.memory import Memory
@@ -96,6 +98,7 @@ class RunBody(Struct, frozen=True, kw_only=True):
 def hunt_new(hub: Hub, memory: Memory, *, everything: bool = False) -> Hunted:
     """Hunt the indicators that are new since the last time, and the values newly seen.
 
+    What the guard withholds is not hunted; what it lets through again, or was released, is.
     Cheap if there is nothing new: call it after each pull and whenever EVE came in.
 
     Args:
@@ -110,7 +113,8 @@ def hunt_new(hub: Hub, memory: Memory, *, everything: bool = False) -> Hunted:
     """
     with exclusive(hub.lock_file("hunt"), "hunting", wait_s=_WAIT_S), hub.store.guarded():
         hub.store.entries.forget_contexts()
-        return _Hunt(hub, memory).run(everything=everything)
+        judged = guard(hub, Asker(memory))
+        return _Hunt(hub, memory, judged.change_seq).run(everything=everything)
 
 
 class _Plan(NamedTuple):
@@ -126,8 +130,8 @@ class _Plan(NamedTuple):
 class _Hunt:
     """One call of :func:`hunt_new`."""
 
-    def __init__(self, hub: Hub, memory: Memory) -> None:
-        self._hub, self._memory = hub, memory
+    def __init__(self, hub: Hub, memory: Memory, seq: int) -> None:
+        self._hub, self._memory, self._seq = hub, memory, seq
         self._started = datetime.now(UTC)
         self._verdicts = Verdicts(hub)
         self._indicators = self._found = self._hits = self._new = self._alerted = 0
@@ -137,7 +141,7 @@ class _Hunt:
     def run(self, *, everything: bool) -> Hunted:
         store = self._hub.store
         mark = store.retro.mark()
-        seq = store.entries.last_change()
+        seq = self._seq
         is_first = everything or mark.at is None
         plan = None if is_first else self._named(mark, seq)
         plan = plan or _Plan(
