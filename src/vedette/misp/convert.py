@@ -96,7 +96,8 @@ def convert(
         yield Indicator(
             type=key.type,
             value=key.value,
-            ref=attribute.uuid or "",
+            # Two events may list one value: without an id the event tells their claims apart.
+            ref=attribute.uuid or context.key,
             context=context,
             comment=(attribute.comment or "")[:_COMMENT_MAX],
             tags=own_tags(attribute.tags),

@@ -7,8 +7,8 @@ from typing import IO, NamedTuple, Protocol
 
 from vedette.misp.validators import Validators
 
-EVENT_MAX_BYTES = 512 * 2**20
-"""Longest event, unpacked; a million attributes are about 570 bytes each."""
+EVENT_MAX_BYTES = 256 * 2**20
+"""Longest event or manifest, unpacked: 450,000 attributes of 570 bytes. It is read into memory."""
 
 MISSING = "named in the manifest, but missing"
 

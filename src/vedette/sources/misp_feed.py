@@ -35,6 +35,7 @@ from vedette.sources.misp_group import Group
 log = structlog.get_logger(__name__)
 
 _KEY_MAX = 100
+_BROKEN_LOGGED = 20
 
 
 class MispFeed(Connection, frozen=True, kw_only=True):
@@ -226,7 +227,9 @@ class _Reader:
 
     def _broken(self, key: str, reason: str) -> Broken:
         self.counts["broken"] += 1
-        log.warning("source.event_broken", source=self._source.name, key=key, reason=reason)
+        # Of a manifest that names a million events that do not exist, the first ones will do.
+        say = log.warning if self.counts["broken"] <= _BROKEN_LOGGED else log.debug
+        say("source.event_broken", source=self._source.name, key=key, reason=reason)
         return Broken(key, reason)
 
 

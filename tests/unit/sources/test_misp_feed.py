@@ -9,12 +9,23 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from vedette.errors import SourceError
-from vedette.model import Broken, Fetched, Indicator, Item, Rejected, Skipped, Unchanged
+from vedette.model import (
+    Broken,
+    Fetched,
+    Indicator,
+    IndicatorType,
+    Item,
+    Rejected,
+    Skipped,
+    Unchanged,
+)
 from vedette.sources.filters import Filters
 from vedette.sources.manifest_group import MANIFEST
 from vedette.sources.misp_feed import MispFeed
+from vedette.store import Store
 from vedette.testing.faults import Fault, FaultKind
 from vedette.testing.loopback import LoopbackServer, Request, Response, files_of
 
@@ -167,6 +178,52 @@ def test_a_bad_value_is_rejected_and_the_stream_goes_on(tmp_path: Path) -> None:
     assert isinstance(rejected, Rejected)
     assert rejected.ref == f"{A}/{A}-0"
     assert isinstance(indicator, Indicator)
+
+
+def test_a_value_of_two_events_without_ids_stays_until_both_let_go(tmp_path: Path) -> None:
+    feed = tmp_path / "feed"
+    feed.mkdir()
+    attributes = [{"type": "domain", "value": name} for name in ("same.example", "x.example")]
+    both = [event(uuid, Attribute=attributes) for uuid in (A, B)]
+    with Store(tmp_path / "db") as store:
+        store.add_source("feed", "misp-feed", {}, 900)
+        for events, entries in ((both, 4), (both[:1], 2)):
+            write(feed, *events)
+            pull = store.pull("feed", accept=True)
+            for item in MispFeed(name="feed", location=str(feed)).fetch(pull.known()):
+                pull.take(item)
+            assert pull.finish().entries == entries
+        assert [key.value for key in store.entries.keys(IndicatorType.DOMAIN)] == [
+            "same.example",
+            "x.example",
+        ]
+
+
+def test_each_value_says_when_it_was_changed_or_seen_last(tmp_path: Path) -> None:
+    attributes = [
+        {"type": "domain", "value": "a.example", "timestamp": "1700000000"},
+        {"type": "domain", "value": "b.example", "timestamp": "1700000000"}
+        | {"last_seen": "2024-01-01T00:00:00+00:00"},
+        {"type": "domain", "value": "c.example"},
+    ]
+    write(tmp_path, event(A, Attribute=attributes, timestamp="1600000000"))
+    changed = {i.value: i.changed for i in fetch(tmp_path) if isinstance(i, Indicator)}
+    assert changed["a.example"] == 1_700_000_000
+    assert changed["b.example"] == 1_704_067_200
+    assert changed["c.example"] in (0, 1_600_000_000)
+
+
+def test_the_log_names_the_first_broken_events_only(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, *(event(f"{n:08d}-0000-4000-8000-000000000000") for n in range(50)))
+    for path in tmp_path.glob("0*.json"):
+        path.unlink()
+    with structlog.testing.capture_logs() as logged:
+        assert len(broken(fetch(tmp_path))) == 50
+    levels = Counter(line["log_level"] for line in logged if "broken" in line["event"])
+    assert levels == {"warning": 20, "debug": 30}
+    assert logged[-1]["broken"] == 50
 
 
 def test_a_directory_of_events_needs_no_manifest(tmp_path: Path) -> None:
