@@ -12,6 +12,7 @@ from vedette.cli.output import Output, moment, size
 from vedette.errors import BundleError
 from vedette.pipeline.building import build
 from vedette.pipeline.comparing import compare
+from vedette.pipeline.figures import Asker
 from vedette.ruleset.manifest import Manifest
 
 
@@ -27,7 +28,7 @@ def bundle() -> None:
 def build_command(out: Output, *, whole: bool, accept: bool) -> None:
     """Compile the indicators in force and publish them, if anything changed."""
     with hub() as opened, out.progress("building"):
-        result = build(opened, whole=whole, accept=accept)
+        result = build(opened, whole=whole, accept=accept, asker=Asker(may_open=True))
         current = open_generation(opened.settings.bundles)
     manifest = result.manifest
     if result.created:

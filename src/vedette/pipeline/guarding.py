@@ -125,6 +125,7 @@ class _Run:
         self._net: Mapping[Place, int] = {}
         self._judged = self._written = self._named = 0
         self._flipped = {True: 0, False: 0}
+        self._ran_out = False
 
     def run(self, *, everything: bool) -> Guarded:
         store, before = self._store, self._before
@@ -151,7 +152,7 @@ class _Run:
             asked_seq=asked.asked_seq,
             unasked_at=asked.unasked_at,
         )
-        if self._judged or mark._replace(at=before.at) != before:
+        if self._judged or self._ran_out or mark._replace(at=before.at) != before:
             store.verdicts.move(mark)
         return self._result(seq, everything=places is None, asked=not asked.unasked_at)
 
@@ -192,7 +193,9 @@ class _Run:
         """What rulings are about that were made, ended or ran out."""
         rulings = self._store.rulings
         some = rulings.changed_since(self._before.rulings) if mark != self._before.rulings else []
-        some += rulings.ran_out(self._before.at, self._now)
+        ended = rulings.ran_out(self._before.at, self._now)
+        self._ran_out = bool(ended)
+        some += ended
         if some:
             for key in rulings.touched(some):
                 yield key.type.value, to_skey(*key)

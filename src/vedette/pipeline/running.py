@@ -25,6 +25,8 @@ from vedette.pipeline.delivering import (
     sensors,
 )
 from vedette.pipeline.feeding_back import FeedbackLoop, feed_back
+from vedette.pipeline.figures import Asker
+from vedette.pipeline.guarding import is_due
 from vedette.pipeline.hinting import Hints
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.hunter import hunt_once
@@ -113,10 +115,13 @@ class Runner:
         self._push_behind(hub)
 
     def _build(self, hub: Hub, *, pulled: bool) -> None:
-        """Build after a pull, and when somebody else removed a source or added a sensor."""
+        """Build after a pull, and when somebody else removed a source, added a sensor or ruled.
+
+        And when time alone changes what the guard lets through.
+        """
         wanted = hub.store.entries.last_change(), targets(hub)
-        is_late = wanted != self._built and self._build_after <= time.monotonic()
-        if not (pulled or is_late):
+        is_late = wanted != self._built or is_due(hub)
+        if not (pulled or (is_late and self._build_after <= time.monotonic())):
             return
         if _attempt("build", build, hub):
             self._built = wanted
@@ -195,7 +200,7 @@ def run_once(settings: Settings) -> bool:
         for record in hub.store.sources():
             good &= _attempt("pull", pull, hub, record.name)
         good &= _attempt("hunt", hunt_once, hub)
-        good &= _attempt("build", build, hub)
+        good &= _attempt("build", build, hub, asker=Asker(may_open=True))
         for sensor in sensors(hub):
             good &= _attempt("push", _push_proved, hub, sensor.name)
             if sensor.eve:

@@ -7,8 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from vedette.guard.addresses import impossible, internal, may_be_special, wide
-from vedette.guard.hosts import host_of, network_of
-from vedette.model import IndicatorType, Key
+from vedette.model import IndicatorType
 
 V4 = [
     f"{first}.{second}.{last}"
@@ -104,25 +103,3 @@ def test_networks_are_refused_or_held_by_their_width(
     assert bool(impossible(network)) is is_impossible
     assert bool(wide(network)) is is_wide
     assert may_be_special(IndicatorType.IP_DST, text)
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "host"),
-    [
-        (IndicatorType.DOMAIN, "evil.example", "evil.example"),
-        (IndicatorType.URL, "evil.example:8080/a:1", "evil.example"),
-        (IndicatorType.URL, "[2001:db8::1]:80/a", "2001:db8::1"),
-        (IndicatorType.IP_DST_PORT, "192.0.2.1,443", "192.0.2.1"),
-        (IndicatorType.EMAIL_SRC, "a@evil.example", "evil.example"),
-        (IndicatorType.SHA256, "ab" * 32, ""),
-        (IndicatorType.URI, "/a.b/c", ""),
-    ],
-)
-def test_an_indicator_is_about_a_host(kind: IndicatorType, value: str, host: str) -> None:
-    assert host_of(Key(kind, value)) == host
-
-
-def test_a_name_is_no_network() -> None:
-    assert network_of("evil.example") is None
-    assert network_of("1.2.3.x4") is None
-    assert network_of("2001:db8::") == ip_network("2001:db8::")

@@ -1,11 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
 from vedette.model import Context, Fetched, Indicator, IndicatorType, Key
 from vedette.store import Store
 from vedette.store.keys import to_skey
+from vedette.store.verdicts import Mark
 
 D, H = IndicatorType.DOMAIN, IndicatorType.HOSTNAME
 
 
-def _store(tmp_path, names):
+def _store(tmp_path: Path, names: Sequence[tuple[IndicatorType, str]]) -> Store:
     store = Store(tmp_path / "vedette.db")
     store.add_source("a", "list", {}, 60)
     pull = store.pull("a")
@@ -17,7 +23,7 @@ def _store(tmp_path, names):
     return store
 
 
-def _judge(store, kind, value, outcome):
+def _judge(store: Store, kind: IndicatorType, value: str, outcome: str) -> None:
     skey = to_skey(kind, value)
     store._db.execute(
         "INSERT INTO verdict VALUES(?,?,?,'test','','',0,0,0)", (kind.value, skey, outcome)
@@ -36,7 +42,7 @@ NAMES = [
 ]
 
 
-def _judged(tmp_path):
+def _judged(tmp_path: Path) -> Store:
     store = _store(tmp_path, NAMES)
     _judge(store, D, "held.example", "hold")
     _judge(store, D, "dyn.example", "exact")
@@ -44,7 +50,7 @@ def _judged(tmp_path):
     return store
 
 
-def test_streams_leave_out_what_is_withheld_and_move_what_is_exact(tmp_path):
+def test_streams_leave_out_what_is_withheld_and_move_what_is_exact(tmp_path: Path) -> None:
     with _judged(tmp_path) as store:
         published = store.published
         domains, hosts = ([key.value for key in published.keys(kind)] for kind in (D, H))
@@ -58,7 +64,7 @@ def test_streams_leave_out_what_is_withheld_and_move_what_is_exact(tmp_path):
             assert all(entries for _, entries in with_context)
 
 
-def test_an_exact_domain_that_is_a_hostname_too_counts_once(tmp_path):
+def test_an_exact_domain_that_is_a_hostname_too_counts_once(tmp_path: Path) -> None:
     with _store(tmp_path, [(D, "dyn.example"), (H, "dyn.example")]) as store:
         _judge(store, D, "dyn.example", "exact")
         assert list(store.published.keys(H)) == [Key(H, "dyn.example")]
@@ -66,7 +72,7 @@ def test_an_exact_domain_that_is_a_hostname_too_counts_once(tmp_path):
         assert len(dict(store.published.with_context(H))[Key(H, "dyn.example")]) == 2
 
 
-def test_listed_and_lookup_agree_with_the_streams(tmp_path):
+def test_listed_and_lookup_agree_with_the_streams(tmp_path: Path) -> None:
     with _judged(tmp_path) as store:
         published = store.published
         asked = [Key(kind, name) for _, name in NAMES[:-1] for kind in (D, H)]
@@ -77,7 +83,7 @@ def test_listed_and_lookup_agree_with_the_streams(tmp_path):
         assert found[Key(H, "dyn.example")][0].key == Key(D, "dyn.example")
 
 
-def test_descendants_are_those_of_the_streams(tmp_path):
+def test_descendants_are_those_of_the_streams(tmp_path: Path) -> None:
     with _judged(tmp_path) as store:
         below = list(store.published.descendants("held.example"))
         assert below == [Key(D, "a.held.example")]
@@ -86,3 +92,26 @@ def test_descendants_are_those_of_the_streams(tmp_path):
             *store.published.keys(D),
             *store.published.keys(H),
         ]
+
+
+def test_what_came_since_the_guard_was_here_waits_for_it(tmp_path: Path) -> None:
+    with _judged(tmp_path) as store:
+        published, before = store.published, {}
+        for kind in (D, H, IndicatorType.IP_DST):
+            before[kind] = list(published.keys(kind))
+        store.verdicts.move(Mark(change_seq=store.claims.last_change()))
+        new = [(D, "new.example"), (D, "bad.example"), (H, "bad.example")]
+        store.add_source("b", "list", {}, 60)
+        pull = store.pull("b")
+        for kind, value in new:
+            pull.take(Indicator(type=kind, value=value, ref="", context=Context(key="")))
+        pull.take(Fetched("", "1"))
+        pull.finish()
+        for kind, keys in before.items():
+            assert list(published.keys(kind)) == keys
+            assert [key for key, _ in published.with_context(kind)] == keys
+        assert published.counts() == {kind: len(keys) for kind, keys in before.items()}
+        assert published.listed([Key(*key) for key in new]) == {Key(D, "bad.example")}
+        assert set(published.descendants("example")) == {*before[D], *before[H]}
+        store.verdicts.move(Mark(change_seq=store.claims.last_change()))
+        assert published.listed([Key(*key) for key in new]) == {Key(*key) for key in new}
