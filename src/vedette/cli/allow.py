@@ -13,6 +13,7 @@ from vedette.cli.ruling_options import (
     day,
     decision_options,
     ending_options,
+    indicators,
     reach,
     say_ruling,
     type_option,
@@ -63,7 +64,7 @@ def _add(out: Output, kind: RulingKind, values: tuple[str, ...], options: dict[s
     for made in decided.made:
         say_ruling(out, made)
     if decided.touched:
-        out.say(f"It is about {decided.touched:,} listed indicators. {APPLIED}")
+        out.say(f"It is about {indicators(decided.touched)}. {APPLIED}")
     elif kind is RulingKind.DENY:
         out.warn("no source lists that yet, and only what is listed is published.")
         out.say("     List it yourself: vedette indicator import FILE")
@@ -148,5 +149,5 @@ def _remove(
     for ended in decided.made:
         out.good(f"{ended.value} is no longer on the {kind.value} list")
     if decided.touched:
-        out.say(f"It was about {decided.touched:,} listed indicators. {APPLIED}")
+        out.say(f"It was about {indicators(decided.touched)}. {APPLIED}")
     out.result(decided)

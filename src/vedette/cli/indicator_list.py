@@ -152,6 +152,15 @@ def _summary(out: Output, opened: Hub, wanted: Wanted) -> None:
 def show_counts(out: Output, counts: Counts) -> None:
     """Print what became of what is listed; the parts are the whole."""
     out.table(
-        ("listed", "published", "exact", "held", "dropped"),
-        [(counts.listed, counts.published, counts.exact, counts.held, counts.dropped)],
+        ("listed", "published", "exact", "held", "dropped", "not judged yet"),
+        [
+            (
+                counts.listed,
+                counts.published,
+                counts.exact,
+                counts.held,
+                counts.dropped,
+                counts.waiting,
+            )
+        ],
     )

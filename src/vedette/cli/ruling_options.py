@@ -136,6 +136,11 @@ def day(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%MZ") if at else "for good"
 
 
+def indicators(n: int) -> str:
+    """How many, for people."""
+    return f"{n:,} listed indicator{'' if n == 1 else 's'}"
+
+
 def reach(ruling: Ruling) -> str:
     """What a ruling is about besides the value itself."""
     return "and all below or within" if ruling.below else "only itself"

@@ -1,62 +1,63 @@
-"""The guard's tests on a few indicators, run now, with all that they look at."""
+"""The guard's tests on a few indicators, run now, on the very facts that the guard judges by."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from vedette.config import parse_duration
 from vedette.guard.chain import Step, explain
-from vedette.guard.facts import Claim, Facts, Prevalence
-from vedette.guard.own import Own
-from vedette.guard.policy import Policy
-from vedette.model import Entry, Key, SourceRules
+from vedette.guard.facts import Facts
+from vedette.model import IndicatorType, Key
+from vedette.pipeline.figures import why_never
 from vedette.pipeline.hub import Hub
+from vedette.pipeline.judging import Basis, Batch
+from vedette.store.keys import from_skey, to_skey
+from vedette.store.verdicts import Figure, Mark
 
 
 def explained(hub: Hub, keys: Iterable[Key], *, now: int = 0) -> dict[Key, list[Step]]:
-    """Return the tests of each listed indicator up to the one that decides."""
-    policy = Policy.of(hub.settings.guard)
-    return {key: explain(facts, policy) for key, facts in gathered(hub, keys, now=now).items()}
+    """Return the tests of each listed indicator up to the one that decides.
+
+    Raises:
+        ConfigError: A setting of [guard] means nothing.
+    """
+    basis = Basis.of(hub, now or int(time.time()))
+    return {key: explain(facts, basis.policy) for key, facts in _gathered(hub, basis, keys).items()}
 
 
 def gathered(hub: Hub, keys: Iterable[Key], *, now: int = 0) -> dict[Key, Facts]:
-    """Return what the guard knows of each listed indicator; the memory is not asked anew."""
-    now = now or int(time.time())
+    """Return what the guard knows of each listed indicator; the memory is not asked anew.
+
+    Raises:
+        ConfigError: A setting of [guard] means nothing.
+    """
+    return _gathered(hub, Basis.of(hub, now or int(time.time())), keys)
+
+
+def _gathered(hub: Hub, basis: Basis, keys: Iterable[Key]) -> dict[Key, Facts]:
     store = hub.store
-    entries = store.entries.lookup(keys)
-    rules = {record.name: record.rules for record in store.sources()}
-    rulings = store.rulings.applying_to(entries, now)
-    verdicts = store.inbox.verdicts(entries)
-    own = Own(hub.settings.guard.own)
-    found = {}
-    for key, claims in entries.items():
-        verdict = verdicts.get(key)
-        found[key] = Facts(
-            key=key,
-            claims=_claims(claims, rules),
-            own=own.of(key),
-            rulings=rulings.get(key, ()),
-            is_new=verdict is not None and verdict.is_new,
-            prevalence=Prevalence(verdict.hosts, verdict.times, verdict.days)
-            if verdict and verdict.days
-            else None,
-            now=now,
-        )
+    mark = store.verdicts.mark() or Mark()
+    is_asked = not (mark.unasked_at or why_never(hub.settings))
+    nobody = Figure(0, 0, hub.settings.guard.prevalence_days) if is_asked else None
+    wanted = list(dict.fromkeys(keys))
+    found: dict[Key, Facts] = {}
+    for kind in IndicatorType:
+        skeys = [to_skey(*key) for key in wanted if key.type is kind]
+        if not skeys:
+            continue
+        claims = store.claims.of(kind, skeys)
+        figures = store.verdicts.figures_of(kind, skeys)
+        rows = store.claims.folded_of(kind, skeys)
+        new = frozenset(place for place, row in enumerate(rows) if row.seq > mark.asked_seq)
+        batch = Batch(kind, rows, store.verdicts.of(kind, skeys), figures, new)
+        some = [from_skey(kind, row.skey) for row in rows]
+        for place, (key, hits) in enumerate(zip(some, basis.index.match_many(some), strict=True)):
+            skey = rows[place].skey
+            found[key] = basis.facts(
+                key,
+                claims[skey],
+                hits,
+                figures.get(skey, nobody),
+                is_new=batch.is_new(place),
+            )
     return found
-
-
-def _claims(entries: list[Entry], rules: Mapping[str, SourceRules]) -> tuple[Claim, ...]:
-    return tuple(
-        Claim(
-            source=entry.source,
-            changed=entry.changed,
-            expires=entry.expires,
-            confidence=entry.confidence
-            if entry.confidence >= 0
-            else rules[entry.source].confidence,
-            age_s=parse_duration(age) if (age := rules[entry.source].age) else 0,
-            review=rules[entry.source].review,
-        )
-        for entry in entries
-    )

@@ -20,6 +20,8 @@ from vedette.pipeline.meaning import Meant, meant_by
 from vedette.pipeline.whereabouts import OnSensor, Whereabouts
 from vedette.store import Fired, Judged, PastRuling, SourceRecord, Withdrawn
 
+_UNJUDGED = "unjudged"
+_NEW = "new: the next build judges it before it goes to any sensor"
 _NAMES = (IndicatorType.DOMAIN, IndicatorType.HOSTNAME)
 
 
@@ -172,21 +174,23 @@ class _Reviewer:
         )
         verdict = store.inbox.verdicts([key]).get(key)
         outcome = verdict.outcome if verdict else Outcome.PUBLISH
-        passes = outcome in (Outcome.PUBLISH, Outcome.EXACT)
+        is_judged = store.published.outcomes([key]).get(key) != _UNJUDGED
+        passes = is_judged and outcome in (Outcome.PUBLISH, Outcome.EXACT)
         covered_by = self._covering(key) if passes else ""
         compiled = self._compiled(key, outcome, covered_by)
         sensors = tuple(self._where.on_sensors(compiled))
-        state = self._state(outcome, covered_by, compiled)
+        state = self._state(outcome, covered_by, compiled) if is_judged else State.WAITING
+        is_stale = is_judged and steps[-1].outcome != outcome.value
         rulings = store.rulings.applying_to([key], self._now).get(key, ())
         return About(
             type=key.type,
             value=key.value,
             state=state,
-            why=self._why(state, verdict, covered_by, compiled),
+            why=self._why(state, verdict, covered_by, compiled) if is_judged else _NEW,
             entries=entries,
             steps=steps,
             verdict=verdict,
-            is_stale=steps[-1].outcome != outcome.value,
+            is_stale=is_stale,
             covered_by=covered_by,
             rulings=rulings,
             past_rulings=tuple(
@@ -198,7 +202,7 @@ class _Reviewer:
             sensors=sensors,
             fired=store.firing.of(key),
             is_asked=is_asked,
-            next=_next(key, state, steps, rulings),
+            next=_next(key, State.WAITING if is_stale else state, steps, rulings),
         )
 
     def _covering(self, key: Key) -> str:
@@ -224,10 +228,12 @@ class _Reviewer:
             return State.HELD if outcome is Outcome.HOLD else State.DROPPED
         if covered_by:
             return State.COVERED
-        if not self._where.is_compiled(compiled):
-            return State.WAITING if not self._where.unmatched(compiled) else State.UNMATCHED
         if self._where.blind(compiled.type):
             return State.UNMATCHED
+        if self._where.is_in_eve(compiled.type):
+            return State.PUBLISHED
+        if not self._where.is_compiled(compiled):
+            return State.UNMATCHED if self._where.unmatched(compiled) else State.WAITING
         return State.EXACT if outcome is Outcome.EXACT else State.PUBLISHED
 
     def _why(self, state: State, verdict: Judged | None, covered_by: str, compiled: Key) -> str:

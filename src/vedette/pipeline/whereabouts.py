@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from vedette.buffers import Profile
+from vedette.buffers import ROWS, Profile
 from vedette.bundle.generation import Generation, directory_of, open_generation
 from vedette.bundle.holding import holds
 from vedette.errors import BundleError
 from vedette.model import IndicatorType, Key
 from vedette.pipeline.hub import Hub
-from vedette.ruleset.coverage import blind
+from vedette.ruleset.coverage import blind, in_eve
 from vedette.ruleset.engine import Target
 from vedette.store import Judged, SensorRecord
 
@@ -47,9 +47,14 @@ class Whereabouts:
         return self._current is not None and _holds(self._current, key)
 
     def blind(self, kind: IndicatorType) -> str:
-        """Why no rule of any sensor matches a type; ``""``: one does, or nobody knows yet."""
-        found = [blind(profile).get(kind, "") for profile in self._profiles()]
+        """Why no sensor can match a type; ``""``: one can, or nobody knows yet."""
+        found = [_blind(record, kind) for record in self._sensors if record.proof]
         return "; ".join(dict.fromkeys(found)) if found and all(found) else ""
+
+    def is_in_eve(self, kind: IndicatorType) -> bool:
+        """Whether no rule of any sensor matches a type, but the hit reader does."""
+        profiles = {_profile(record) for record in self._sensors if record.proof}
+        return bool(profiles) and all(_in_eve(profile, kind) for profile in profiles)
 
     def unmatched(self, key: Key) -> str:
         """Why no rule can have it though it is let through; ``""``: nothing is known of that."""
@@ -92,12 +97,14 @@ class Whereabouts:
                 is_proved=False,
                 why="never proved: vedette sensor push",
             )
-        profile = Target.parse(record.proof["target"]).profile
         number = int(record.proof["generation"])
-        why = blind(profile).get(key.type, "")
-        holding = False
+        holding, why = False, _blind(record, key.type)
         if not why:
-            holding, why = self._in_generation(number, key)
+            holding, why = (
+                (True, "matched in its EVE, not by a rule")
+                if _in_eve(_profile(record), key.type)
+                else self._in_generation(number, key)
+            )
         if holding and not record.proof["ok"]:
             why += "; the last proof failed: vedette sensor doctor"
         return OnSensor(
@@ -117,10 +124,27 @@ class Whereabouts:
             return True, "holds it"
         return False, f"generation {number} does not have it"
 
-    def _profiles(self) -> set[Profile]:
-        return {
-            Target.parse(record.proof["target"]).profile for record in self._sensors if record.proof
-        }
+
+def _profile(record: SensorRecord) -> Profile | None:
+    return Target.parse(record.proof["target"]).profile if record.proof else None
+
+
+def _in_eve(profile: Profile | None, kind: IndicatorType) -> bool:
+    """Whether an engine has no keyword for a type, and the hit reader looks for it in EVE."""
+    if profile is None or kind not in blind(profile):
+        return False
+    return any(in_eve(buffer) for dataset in ROWS[kind].datasets for buffer in dataset.buffers)
+
+
+def _blind(record: SensorRecord, kind: IndicatorType) -> str:
+    """Why a sensor cannot match a type at all."""
+    profile = _profile(record)
+    if profile is None or kind not in blind(profile):
+        return ""
+    why = f"Suricata {profile.value} has no keyword for {kind.value}"
+    if not _in_eve(profile, kind):
+        return why
+    return "" if record.settings.get("eve") else f"{why}, and the sensor has no eve.json"
 
 
 def _holds(generation: Generation, key: Key) -> bool:

@@ -1,6 +1,6 @@
 """What the guard did with what is listed: counts and lists for people; nothing here judges.
 
-Hard rule: published, exact, held and dropped are together exactly what is listed.
+Hard rule: published, exact, held, dropped and waiting are together exactly what is listed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from vedette.model import IndicatorType, Key, Outcome
 from vedette.store.keys import from_skey, to_skey
 
+_WAITING = "waiting"
 IS_LISTED = (
     "EXISTS (SELECT 1 FROM entry e WHERE e.type=v.type AND e.skey=v.skey"
     " AND (:source='' OR e.source_id=(SELECT id FROM source WHERE name=:source)))"
@@ -37,6 +38,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     exact: int = 0
     held: int = 0
     dropped: int = 0
+    waiting: int = 0
+    """Came since the guard was here last: the next build judges them first."""
 
 
 class TestCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +138,8 @@ class Inbox:
             parameters,
         ):
             withheld.setdefault(source_id, {})[outcome] = n
+        for source_id, n in self._waiting(parameters).items():
+            withheld.setdefault(source_id, {})[_WAITING] = n
         sources = self._db.execute(
             "SELECT id, name FROM source WHERE :source='' OR name=:source ORDER BY name",
             parameters,
@@ -153,7 +158,31 @@ class Inbox:
         found: dict[str, int] = {}
         for one in self.tests():
             found[one.outcome] = found.get(one.outcome, 0) + one.indicators
+        found[_WAITING] = sum(self._waiting({"source": ""}, by_source=False).values())
         return _counts(listed, found)
+
+    def _waiting(
+        self, parameters: Mapping[str, str | int], *, by_source: bool = True
+    ) -> dict[int, int]:
+        """How many are not judged yet, by source or (0) in all."""
+        row = self._db.execute(
+            "SELECT change_seq FROM guarded WHERE change_seq<"
+            "(SELECT seq FROM change WHERE source_id<>0 ORDER BY seq DESC LIMIT 1)"
+        ).fetchone()
+        if row is None:
+            return {}
+        who = "e.source_id" if by_source else "0"
+        return dict(
+            self._db.execute(
+                f"WITH new AS (SELECT e.type, e.skey FROM entry e GROUP BY e.type, e.skey"  # noqa: S608
+                " HAVING min(e.seq)>:judged AND NOT EXISTS (SELECT 1 FROM verdict v"
+                " WHERE v.type=e.type AND v.skey=e.skey AND v.outcome<>'publish'))"
+                f" SELECT who, count(*) FROM (SELECT DISTINCT n.type, n.skey, {who} AS who"
+                " FROM new n CROSS JOIN entry e ON e.type=n.type AND e.skey=n.skey"
+                f" WHERE {IS_MINE}) GROUP BY who",
+                {**parameters, "judged": row[0]},
+            )
+        )
 
     def tests(self, wanted: Wanted | None = None) -> list[TestCount]:
         """How many each test withholds or makes exact, the most first.
@@ -261,6 +290,7 @@ def _counts(listed: int, withheld: Mapping[str, int]) -> Counts:
         exact=withheld.get(Outcome.EXACT, 0),
         held=withheld.get(Outcome.HOLD, 0),
         dropped=withheld.get(Outcome.DROP, 0),
+        waiting=withheld.get(_WAITING, 0),
     )
 
 

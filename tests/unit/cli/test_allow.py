@@ -73,7 +73,7 @@ def test_what_is_taken_off_the_list_stays_known(cli: Cli) -> None:
 
 def test_a_denied_value_that_nobody_lists_says_how_to_list_it(cli: Cli) -> None:
     listed = cli("deny", "add", "evil.example", "--why", "in our report")
-    assert "1 listed indicators" in listed.out
+    assert "1 listed indicator" in listed.out
     unlisted = cli("deny", "add", "other.example", "--why", "in our report")
     assert unlisted.code == 0
     assert "vedette indicator import" in unlisted.out
