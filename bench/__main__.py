@@ -20,8 +20,11 @@ from vedette.testing.engine import find_engine
 NAMES = (
     *("suricata_load", "packets", "memcap", "list_to_bundle", "delta", "misp_pull"),
     *("ingest", "known", "hunt", "growth"),
+    "feedback",
 )
-_NO_ENGINE = frozenset({"list_to_bundle", "misp_pull", "ingest", "known", "hunt", "growth"})
+_NO_ENGINE = frozenset(
+    {"list_to_bundle", "misp_pull", "ingest", "known", "hunt", "growth", "feedback"}
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

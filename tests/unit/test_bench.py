@@ -42,6 +42,12 @@ OF_THE_POOL = {
     ),
     "known": ("| 100,000 | **Vedette** |", "a Python set of integers"),
     "hunt": ("5,000 indicators, exact", "naive: SEMI JOIN", "| 5,000 |"),
+    "feedback": (
+        "hits recorded, sightings noted",
+        "**vedette feedback send**",
+        "kill -9",
+        "PyMISP add_sighting",
+    ),
     "growth": ("bytes an event, all tables", "| 40,000 keys |", "the same by the engine's SQL"),
 }
 """They need no engine."""
