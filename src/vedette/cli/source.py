@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import msgspec
 
 from vedette.cli.common import error_document, hub, with_output
 from vedette.cli.output import Output, moment
@@ -155,13 +156,27 @@ def list_command(out: Output) -> None:
     """List all sources with their last pull."""
     with hub() as opened:
         records = opened.store.sources()
+        guarded = opened.store.inbox.by_source()
     out.table(
-        ("name", "kind", "entries", "last pull", "outcome", "last good"),
+        (
+            "name",
+            "kind",
+            "entries",
+            "published",
+            "held",
+            "dropped",
+            "last pull",
+            "outcome",
+            "last good",
+        ),
         [
             (
                 record.name,
                 record.kind,
                 record.entries,
+                guarded[record.name].published + guarded[record.name].exact,
+                guarded[record.name].held,
+                guarded[record.name].dropped,
                 moment(record.last_pull.finished_at if record.last_pull else None),
                 record.last_pull.outcome if record.last_pull else "-",
                 moment(record.last_good_at),
@@ -171,7 +186,15 @@ def list_command(out: Output) -> None:
     )
     if not records:
         out.say("No sources yet. See: vedette source add --help")
-    out.result([without_secrets_of(record) for record in records])
+    out.result(
+        [
+            {
+                **msgspec.to_builtins(without_secrets_of(record)),
+                "guard": guarded[record.name],
+            }
+            for record in records
+        ]
+    )
 
 
 @source.command()

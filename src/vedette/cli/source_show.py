@@ -12,7 +12,7 @@ from vedette.cli.output import Output, moment
 from vedette.cli.source_rules import describe_rules
 from vedette.misp.http import without_secrets
 from vedette.pipeline.pulling import Preview
-from vedette.store import PullSummary, SourceRecord
+from vedette.store import Counts, PullSummary, SourceRecord
 from vedette.store.past import Removal
 
 _PULLS = 8
@@ -32,7 +32,9 @@ def show(out: Output, name: str, reason: str, limit: int) -> None:
         refused = opened.store.rejected(name, reason=reason, limit=limit)
         pulls = opened.store.past.pulls(name, _PULLS)
         removals = opened.store.past.removals(name, limit)
+        guarded = opened.store.inbox.by_source(name)[name]
     _show_settings(out, record)
+    _show_guarded(out, guarded)
     if pulls:
         _show_last(out, record, pulls[0])
         _show_pulls(out, pulls)
@@ -46,7 +48,7 @@ def show(out: Output, name: str, reason: str, limit: int) -> None:
     removed = [
         {"at": at, "type": key.type, "value": key.value, "reason": why} for at, key, why in removals
     ]
-    document = {"source": without_secrets_of(record), "pulls": pulls}
+    document = {"source": without_secrets_of(record), "guard": guarded, "pulls": pulls}
     out.result({**document, "removed": removed, "rejected": samples})
 
 
@@ -70,6 +72,20 @@ def _show_settings(out: Output, record: SourceRecord) -> None:
             out.say(f"  {key}: {value}")
     if described := describe_rules(record.rules):
         out.say(f"  rules: {described}")
+
+
+def _show_guarded(out: Output, guarded: Counts) -> None:
+    """Print what became of its indicators on the way to the sensors."""
+    if not guarded.listed:
+        return
+    waiting = f", {guarded.waiting:,} not judged yet" if guarded.waiting else ""
+    exact = f", {guarded.exact:,} of them without names below" if guarded.exact else ""
+    out.say(
+        f"  {guarded.listed:,} indicators: {guarded.published + guarded.exact:,} published{exact},"
+        f" {guarded.held:,} held, {guarded.dropped:,} dropped{waiting}"
+    )
+    if guarded.held or guarded.dropped:
+        out.say("  vedette indicator list --held (or --dropped) --source NAME says which and why")
 
 
 def _show_last(out: Output, record: SourceRecord, last: PullSummary) -> None:

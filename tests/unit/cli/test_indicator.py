@@ -174,3 +174,12 @@ def test_coverage_counts_what_is_published_and_says_what_is_not(inbox: Cli) -> N
     assert sum(row["current"] for row in found["table"]) == 0
     assert found["guard"]["held"] == 5
     assert "5 are held" in inbox("coverage").out
+
+
+def test_a_source_says_what_became_of_its_indicators(inbox: Cli) -> None:
+    (listed,) = inbox("source", "list", "--json").json
+    assert (listed["guard"]["held"], listed["guard"]["dropped"]) == (5, 1)
+    assert listed["entries"] == 6
+    shown = inbox("source", "show", "feed")
+    assert "6 indicators: 0 published, 5 held, 1 dropped" in shown.out
+    assert inbox("source", "show", "feed", "--json").json["guard"] == listed["guard"]
