@@ -10,6 +10,8 @@ from vedette.misp.validators import Validators
 EVENT_MAX_BYTES = 256 * 2**20
 """Longest event or manifest, unpacked: 450,000 attributes of 570 bytes. It is read into memory."""
 
+_BLOCK = 1 << 20
+
 MISSING = "named in the manifest, but missing"
 
 
@@ -49,7 +51,9 @@ class Feed(Protocol):
 
 def read_bounded(stream: IO[bytes]) -> Document:
     """Read an event from a stream, but never more than an event can be."""
-    document = stream.read(EVENT_MAX_BYTES + 1)
-    if len(document) > EVENT_MAX_BYTES:
-        return Unreadable(f"longer than {EVENT_MAX_BYTES:,} bytes")
-    return document
+    document = bytearray()
+    while block := stream.read(_BLOCK):
+        document += block
+        if len(document) > EVENT_MAX_BYTES:
+            return Unreadable(f"longer than {EVENT_MAX_BYTES:,} bytes")
+    return bytes(document)
