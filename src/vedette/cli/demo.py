@@ -10,6 +10,7 @@ from vedette.cli.common import with_output
 from vedette.cli.hit import show_hits
 from vedette.cli.output import Output
 from vedette.demo import Story, count_of, tell
+from vedette.model import Outcome
 
 
 @click.command()
@@ -21,7 +22,7 @@ from vedette.demo import Story, count_of, tell
 )
 @with_output
 def demo(out: Output, engine: str, directory: Path | None) -> None:
-    """Run the main job on this machine: a MISP feed, a real Suricata, an alert with its context."""
+    """Run the main job here: a MISP, a real Suricata, alerts that know their context."""
     story = tell(directory, engine, lambda text: out.say(f"... {text}"))
     _show(out, story)
     out.result(story)
@@ -38,6 +39,7 @@ def _show(out: Output, story: Story) -> None:
         out.say("")
         out.say("And what was reported too late for an alert, from the memory:", style="bold")
         show_hits(out, story.past.hits)
+    _show_kept_off(out, story)
     out.say("")
     out.say(f"What happened, in {story.seconds} s:", style="bold")
     for pull in story.pulls:
@@ -46,7 +48,8 @@ def _show(out: Output, story: Story) -> None:
             f" {pull.groups.get('fetched', 0):,} MISP events"
         )
     out.good(
-        f"{indicators:,} indicators of {types} types; {rejected:,} rejected, each with its reason"
+        f"{indicators:,} indicators of {types} types; {rejected:,} rejected and"
+        f" {_kept_off(story):,} kept off the sensors, each with its reason"
     )
     out.good(
         f"compiled to {len(rules.sets)} datasets and {len(rules.rules)} rules: one per buffer,"
@@ -70,6 +73,11 @@ def _show(out: Output, story: Story) -> None:
         )
     else:
         out.warn('no memory here: install the extra with pip install "vedette[hub]"')
+    for told in story.told:
+        out.good(
+            f"MISP has {told.sightings} sighting{'s' * (told.sightings != 1)} from {told.source}"
+            f" ({told.organisation}) in '{told.info}'"
+        )
     out.say("")
     out.say("Next, with your own MISP:", style="bold")
     out.say("  vedette init && vedette source add misp https://your-misp --key-file FILE")
@@ -78,3 +86,18 @@ def _show(out: Output, story: Story) -> None:
         " /var/lib/vedette/rules --eve /var/log/suricata/eve.json"
     )
     out.say("  vedette sensor doctor NAME; vedette run")
+
+
+def _kept_off(story: Story) -> int:
+    return sum(one.indicators for one in story.withheld if one.outcome is not Outcome.EXACT)
+
+
+def _show_kept_off(out: Output, story: Story) -> None:
+    if not story.withheld:
+        return
+    out.say("")
+    out.say("Listed, and kept off the sensors or narrowed by the guard:", style="bold")
+    for one in story.kept_off:
+        out.say(f"  {one.value}  {one.type}: {one.reason}")
+    tests = ", ".join(f"{one.indicators:,} {one.outcome}: {one.test}" for one in story.withheld)
+    out.say(f"  of all sources: {tests}")

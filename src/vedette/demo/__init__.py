@@ -1,10 +1,12 @@
 """``vedette demo``: the main job end to end on this machine, with a real engine.
 
-The feed is the small one beside this module, and the real TweetFeed one where it is at hand.
+Its MISP is the fake one of :mod:`vedette.testing`; the real TweetFeed feed is pulled where it is
+at hand.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
@@ -16,28 +18,33 @@ from msgspec import Struct
 
 from vedette.config import TEMPLATE, load
 from vedette.demo import traffic
+from vedette.demo.misp import FEED, SOURCE, Told, demo_misp, told, write_lists
 from vedette.demo.past import NAME as UNKNOWN
 from vedette.demo.past import Past, look_back
 from vedette.errors import ProofError, SensorError
 from vedette.files import write_atomically
-from vedette.model import IndicatorType
+from vedette.model import IndicatorType, Outcome
 from vedette.pipeline.building import build
 from vedette.pipeline.delivering import push_current
+from vedette.pipeline.feeding_back import feed_back
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.pulling import pull
 from vedette.pipeline.watching import read_hits
 from vedette.ruleset.manifest import Manifest
 from vedette.sensor.push import Pushed
-from vedette.store import HitRecord, PullSummary
+from vedette.store import HitRecord, Judged, PullSummary, TestCount, Wanted
 from vedette.testing.engine import Engine, Live, find_engine
+from vedette.testing.fake_misp import FakeMisp
 
-FEED = Path(__file__).parent / "feed"
+__all__ = ["FEED", "Story", "count_of", "tell"]
+
 _TWEETFEED = Path("data/misp/tweetfeed-feed.tar.zst")
 _SERIES = ("8", "7")
 _WAIT_FOR_ALERTS_S = 20.0
 _POLL_S = 0.25
+_LISTS = "warninglists"
 
-# What the infected client does; each value is in an event of our feed.
+# What the infected client does; each value is in an event of our MISP.
 _DOMAIN = "wWw.UpDaTe-CdN.eXaMpLe"  # listed: update-cdn.example; resolvers mix the case
 _HOST = "files.update-cdn.example"
 _PATH = "/stage2/loader.bin?id=7"
@@ -55,9 +62,15 @@ class Story(Struct, kw_only=True):
     pulls: list[PullSummary]
     manifest: Manifest
     pushed: Pushed
+    kept_off: list[Judged]
+    """What our MISP lists and the guard keeps off the sensors."""
+    withheld: list[TestCount]
+    """What the guard keeps off the sensors or narrows, of all sources, by test."""
     hits: list[HitRecord]
     past: Past | None
     """None without the memory's extra."""
+    told: list[Told]
+    """What MISP knows of it in the end."""
     seconds: float
     directory: str
 
@@ -89,7 +102,8 @@ def tell(directory: Path | None, series: str, say: Say) -> Story:
         )
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "vedette.toml").exists():
-            write_atomically(home / "vedette.toml", [TEMPLATE.encode()])
+            write_atomically(home / "vedette.toml", [_settings(home).encode()])
+        write_lists(home / _LISTS)
         hub = stack.enter_context(Hub(load(home / "vedette.toml")))
         story = _play(hub, home, engine, say, stack)
     story.seconds = round(time.monotonic() - started, 1)
@@ -108,13 +122,26 @@ def _engine(series: str) -> Engine:
     )
 
 
+def _settings(home: Path) -> str:
+    """The template, with two settings in their sections."""
+    own = {
+        "guard": f"warning_lists = {json.dumps(str(home / _LISTS))}",
+        "feedback": f"sources = {json.dumps([SOURCE])}",
+    }
+    text = TEMPLATE
+    for section, setting in own.items():
+        text = text.replace(f"[{section}]\n", f"[{section}]\n{setting}\n", 1)
+    return text
+
+
 def _play(hub: Hub, home: Path, engine: Engine, say: Say, stack: ExitStack) -> Story:
-    say("pulling the MISP feed")
-    pulls = [_pull(hub, "demo-feed", FEED)]
+    say("starting a MISP with three events, and pulling them with a key over its API")
+    misp = stack.enter_context(demo_misp(home))
+    pulls = [_pull_misp(hub, misp, home)]
     if (real := _tweetfeed()) is not None:
         say("pulling the real TweetFeed MISP feed (110,682 attributes)")
         pulls.append(_pull(hub, "tweetfeed", real))
-    say("compiling it to datasets, one rule for each buffer, and publishing the bundle")
+    say("judging each indicator, and compiling what passes to datasets, one rule for each buffer")
     built = build(hub)
     say(f"starting a real Suricata {'.'.join(map(str, engine.version))} on loopback")
     rules = home / "rules"
@@ -132,17 +159,30 @@ def _play(hub: Hub, home: Path, engine: Engine, say: Say, stack: ExitStack) -> S
     traffic.greet(_SNI)
     say("reading the engine's alerts")
     hits = _hits(hub)
-    past = look_back(hub, live.eve, "loopback", say)
+    past = look_back(hub, misp, live.eve, "loopback", say)
+    say("telling MISP what its indicators met")
+    feed_back(hub, anyway=True)
     return Story(
         engine=".".join(map(str, engine.version)),
         pulls=pulls,
         manifest=built.manifest,
         pushed=pushed,
+        kept_off=hub.store.inbox.judged(Outcome.DROP, Wanted(source=SOURCE)),
+        withheld=hub.store.inbox.tests(),
         hits=hits,
         past=past,
+        told=told(misp),
         seconds=0,
         directory=str(home),
     )
+
+
+def _pull_misp(hub: Hub, misp: FakeMisp, home: Path) -> PullSummary:
+    if SOURCE in {record.name for record in hub.store.sources()}:
+        hub.store.remove_source(SOURCE)  # of an earlier demo here, whose MISP had another port
+    settings = {"url": misp.url, "key_file": str(home / "misp.key")}
+    hub.store.add_source(SOURCE, "misp", settings, 900)
+    return pull(hub, SOURCE)
 
 
 def _pull(hub: Hub, name: str, location: Path) -> PullSummary:

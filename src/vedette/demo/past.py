@@ -8,15 +8,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from vedette.demo.misp import LATER, SOURCE
 from vedette.errors import PoolError
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.hunting import hunt_new
 from vedette.pipeline.pooling import need_extra
 from vedette.pipeline.pulling import pull
 from vedette.store import HitRecord
+from vedette.testing.fake_misp import FakeMisp
 
-FEED = Path(__file__).parent / "later"
-SOURCE = "demo-later"
 NAME = "cdn.quiet-harbor.example"
 """What the infected client asked for before anybody listed quiet-harbor.example."""
 _WAIT_S = 20.0
@@ -32,8 +32,10 @@ class Past(Struct, kw_only=True):
     hits: list[HitRecord]
 
 
-def look_back(hub: Hub, eve: Path, sensor: str, say: Callable[[str], None]) -> Past | None:
-    """Remember what the sensor's EVE shows, pull what was reported later, and hunt it.
+def look_back(
+    hub: Hub, misp: FakeMisp, eve: Path, sensor: str, say: Callable[[str], None]
+) -> Past | None:
+    """Remember what the sensor's EVE shows, pull what MISP publishes later, and hunt it.
 
     Returns:
         None if this Vedette was installed without its memory.
@@ -58,9 +60,8 @@ def look_back(hub: Hub, eve: Path, sensor: str, say: Callable[[str], None]) -> P
         if done.error:
             raise PoolError(done.error, hint=done.hint)
         hunt_new(hub, memory)
-        say("a later report lists where the client had called: pulling and hunting it in the past")
-        if SOURCE not in {record.name for record in hub.store.sources()}:
-            hub.store.add_source(SOURCE, "misp-feed", {"location": str(FEED)}, 900)
+        say("MISP publishes where the client had called: pulling it, and hunting it in the past")
+        misp.load_feed(LATER)
         pull(hub, SOURCE)
         hunt_new(hub, memory)
         events = sum(one.events for one in memory.coverage().sensors)
