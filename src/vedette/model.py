@@ -298,6 +298,8 @@ class Hit:
     """Of a retro hit: ``yes``, or why a live alert would not have caught it."""
     hosts: int = 0
     """Of a retro hit: distinct hosts that showed the value, within the retention."""
+    between: tuple[datetime, ...] = ()
+    """The last moment of each other hour in which it was seen, as far as that is known."""
 
 
 class MispSighting(NamedTuple):

@@ -70,8 +70,9 @@ def false_positives(
 
 def _buckets(hit: Hit, bucket_s: int) -> dict[int, int]:
     """Return when it was seen last in each bucket that it was surely seen in."""
-    first, last = (int(moment.timestamp()) for moment in (hit.first_seen, hit.last_seen))
-    return {first // bucket_s: first, last // bucket_s: last}
+    moments = sorted((hit.first_seen, *hit.between, hit.last_seen))
+    seen = (int(moment.timestamp()) for moment in moments)
+    return {at // bucket_s: at for at in seen}
 
 
 def _are_uuids(*texts: str) -> bool:

@@ -55,6 +55,7 @@ class Fold:
         self._sensor = sensor
         self._joined: dict[tuple[str, ...], Joined] = {}
         self._counted: set[tuple[object, ...]] = set()
+        self._hours: dict[tuple[str, ...], dict[int, datetime]] = {}
         self.counts: Counter[str] = Counter()
         self.canaries: dict[str, datetime] = {}
 
@@ -95,10 +96,25 @@ class Fold:
                     count=before.hit.count + 1,
                 )
             self._joined[group] = Joined(hit, entries)
+            self._see(group, at)
+
+    def _see(self, group: tuple[str, ...], at: datetime) -> None:
+        hours = self._hours.setdefault(group, {})
+        hour = _hour(at)
+        hours[hour] = max(hours.get(hour, at), at)
 
     def findings(self, held: tuple[str, ...]) -> Findings:
         """Return all of it."""
+        for group, hours in self._hours.items():
+            hit, entries = self._joined[group]
+            ends = (_hour(hit.first_seen), _hour(hit.last_seen))
+            if between := tuple(at for hour, at in sorted(hours.items()) if hour not in ends):
+                self._joined[group] = Joined(replace(hit, between=between), entries)
         return Findings(list(self._joined.values()), self.counts, self.canaries, held)
+
+
+def _hour(at: datetime) -> int:
+    return int(at.timestamp()) // 3_600
 
 
 def moment(event: Event) -> datetime:

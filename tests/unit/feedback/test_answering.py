@@ -73,6 +73,12 @@ def test_what_makes_another_statement() -> None:
     assert told(hit(), entry(ref=ATTRIBUTE.replace("a", "b")))[0].uuid != plain
 
 
+def test_a_backlog_of_days_is_told_day_by_day() -> None:
+    days = [NOON + timedelta(days=day) for day in range(5)]
+    old = hit(first_seen=days[0], last_seen=days[4], between=(days[1], days[3]))
+    assert [one.at for one in told(old)] == [int(days[day].timestamp()) for day in (0, 1, 3, 4)]
+
+
 def test_each_class_of_hosts_is_told_once() -> None:
     clients = ("10.1.0.7", "10.1.0.8", "10.2.0.1", "10.2.0.2")
     some = [told(hit(client=client), hosts="class")[0] for client in clients]

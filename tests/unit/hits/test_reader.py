@@ -138,6 +138,19 @@ def test_equal_alerts_are_one_hit_with_a_count_and_both_times() -> None:
     assert joined.hit.last_seen == datetime(2026, 11, 24, 7, tzinfo=UTC)
 
 
+def test_a_backlog_says_in_which_hours_it_was_seen() -> None:
+    reader = HitReader("gate", BASE, Listed((T.HOSTNAME, "bad.example")))
+    times = ("22T07:00:00", "23T09:10:00", "23T09:50:00", "23T23:00:00", "24T07:00:00")
+    lines = [
+        alert(1100, dns=dns("bad.example"), tx_id=n, timestamp=f"2026-11-{text}.000000+0000")
+        for n, text in enumerate(times)
+    ]
+    ((hit, _),) = reader.read(b"".join(lines)).hits
+    assert [at.strftime("%dT%H:%M:%S") for at in hit.between] == ["23T09:50:00", "23T23:00:00"]
+    ((hit, _),) = reader.read(lines[0]).hits
+    assert hit.between == ()
+
+
 def test_two_rules_that_alert_on_one_request_count_once() -> None:
     listed = Listed((T.DOMAIN, "a.example"), (T.HOSTNAME, "b.example.org"))
     names = {"subjectaltname": ["a.example", "b.example.org"]}
