@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,9 +20,11 @@ import pytest
 from vedette.config import load
 from vedette.errors import BusyError
 from vedette.misp.sightings import ATTRIBUTE_GONE
+from vedette.model import IndicatorType, Key
 from vedette.pipeline.feeding_back import FeedbackLoop, feed_back, preview, state_of
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
+from vedette.pipeline.pulling import pull
 from vedette.testing.fake_misp import FakeMisp
 from vedette.testing.faults import Fault, FaultKind
 from vedette.testing.told import NOON, SENSOR, listed, met, write_settings
@@ -108,6 +111,27 @@ def test_retro_hits_are_told_on_their_own_days(misp: FakeMisp, tmp_path: Path) -
         feed_back(hub)
         days = sorted(one.date // 86_400 for one in misp.state.sightings.values())
         assert days == [int(old.timestamp()) // 86_400, int(NOON.timestamp()) // 86_400]
+
+
+def test_a_composite_that_was_pulled_as_two_indicators_is_told_once(
+    misp: FakeMisp, tmp_path: Path
+) -> None:
+    both = {"type": "domain|ip", "value": "evil.example|192.0.2.66", "to_ids": True}
+    event = misp.state.add_event({"info": "campaign", "published": True, "Attribute": [both]})
+    keys = (
+        Key(IndicatorType.DOMAIN, "evil.example"),
+        Key(IndicatorType.IP_DST, "192.0.2.66"),
+    )
+    with opened(tmp_path, misp) as hub:
+        pull(hub, "misp")
+        entries = hub.store.entries.lookup(keys)
+        assert set(entries) == set(keys)
+        (pattern, _), *_ = met([(event, next(iter(event.attributes.values())))])
+        hits = [(replace(pattern, key=key, observed=key.value), entries[key]) for key in keys]
+        hub.store.fleet.add_hits("gate", hits, b"", {})
+        assert len(hub.store.fleet.hits()) == 2
+        feed_back(hub)
+        assert told(misp) == 1
 
 
 def test_nothing_is_noted_or_sent_unless_a_source_is_named(misp: FakeMisp, tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ from vedette.config import PoolSettings, load
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.running import Runner
 from vedette.testing.command import Cli
+from vedette.testing.fake_misp import FakeMisp
 from vedette.testing.fake_suricata import FakeSuricata
+from vedette.testing.loopback import LoopbackServer, Response
+from vedette.testing.told import listed, met, write_settings
 
 
 def test_once_does_everything_and_a_second_time_changes_nothing(cli: Cli, short_path: Path) -> None:
@@ -145,3 +148,37 @@ def test_a_sensor_that_moved_is_read_where_it_is_now(cli: Cli, short_path: Path)
         cli("sensor", "remove", "gate")
         cli(*add, "new.json")
         wait_until(lambda: has_read("new.json"))
+
+
+def test_once_tells_misp_and_people_of_hits(cli: Cli, short_path: Path) -> None:
+    with FakeMisp() as misp, LoopbackServer(lambda _: Response(200)) as hook:
+        key = write_settings(short_path, misp, _tell(short_path, hook.url))
+        cli("source", "add", "misp", misp.url, "--key-file", key, "--name", "misp")
+        with Hub(load(short_path / "vedette.toml")) as hub:
+            hub.store.fleet.add_hits("gate", met(listed(misp, 3)), b"", {})
+        for _ in range(2):
+            assert cli("run", "--once").code == 0
+        assert len(misp.state.sightings) == 3
+        assert [one.path for one in hook.requests] == ["/"]
+        (short_path / "misp.key").write_text(misp.read_only_key)
+        with Hub(load(short_path / "vedette.toml")) as hub:
+            hub.store.fleet.add_hits("gate", met(listed(misp, 3)), b"", {})
+        failed = cli("run", "--once")
+        assert failed.code == 1
+        assert "add sightings" in failed.err
+
+
+def test_run_tells_misp_and_people_of_hits(cli: Cli, short_path: Path) -> None:
+    with FakeMisp() as misp, LoopbackServer(lambda _: Response(200)) as hook:
+        key = write_settings(short_path, misp, _tell(short_path, hook.url))
+        cli("source", "add", "misp", misp.url, "--key-file", key, "--name", "misp")
+        with running(short_path), Hub(load(short_path / "vedette.toml")) as hub:
+            hub.store.fleet.add_hits("gate", met(listed(misp, 3)), b"", {})
+            wait_until(lambda: len(misp.state.sightings) == 3 and bool(hook.requests))
+
+
+def _tell(home: Path, hook: str) -> str:
+    (home / "targets").write_text(hook.replace("http", "json", 1))
+    (home / "targets").chmod(0o600)
+    feedback = '[feedback]\nsources = ["misp"]\nevery = "1s"\n'
+    return f'{feedback}[notify]\ntargets_file = "targets"\ngather = "1s"\nevents = ["hit"]\n'
