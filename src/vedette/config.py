@@ -451,13 +451,16 @@ state = "state"
 # entries = 100_000
 
 [guard]
-# Our own domains and networks: indicators at or below them are dropped.
-# (["example.org", "192.0.2.0/24"])
+# Whether indicators are judged at all; false publishes whatever the sources list.
+# enabled = true
+# Our own domains (with names below them) and networks: indicators there are dropped.
 # own = []
-# A new indicator that so many of our hosts met within so many days is held for review.
+# A new indicator that so many of our hosts met within so many days is held for review; 0: never.
 # prevalence_hosts = 10
 # prevalence_days = 7
-# How long after its last change an indicator of a type stays: { ip-dst = "90d" }
+# What is less certain than this (0 to 100) is held.
+# min_confidence = 0
+# How long after its last change an indicator of a type stays, by type ("90d").
 # age = {}
 
 [feedback]
