@@ -5,7 +5,8 @@ Idempotent: hunting again changes no count. What was hunted moves with the hits 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from vedette.hunt.hits import hits, is_asked
 from vedette.hunt.matching import indicators_of
-from vedette.model import Hit, IndicatorType, Key
+from vedette.model import Entry, Hit, IndicatorType, Key
 from vedette.pipeline.figures import Asker
 from vedette.pipeline.guarding import guard
 from vedette.pipeline.hub import Hub
@@ -189,7 +190,10 @@ class _Hunt:
     def _with_hits(self) -> set[Key]:
         """Return the listed indicators that were met: the same value may have been seen since."""
         store = self._hub.store
-        return store.published.listed(store.retro.keys(limit=_REFRESHED_MAX))
+        keys = store.retro.keys(limit=_REFRESHED_MAX)
+        domains = (key for key in keys if key.type is IndicatorType.DOMAIN)
+        exact = (Key(IndicatorType.HOSTNAME, key.value) for key in domains)
+        return store.published.listed([*keys, *exact])
 
     def _newly_seen(self, cursor: Cursor | None) -> tuple[set[Key], Cursor | None] | None:
         """Return the listed indicators that values seen for the first time may be.
@@ -235,20 +239,23 @@ class _Hunt:
         store = self._hub.store
         keys = {Key(IndicatorType(one.type), one.indicator) for one in some}
         entries = store.published.lookup(keys)
+        own = {key: _own(key, entries.get(key, ())) for key in keys}
         published = store.retro.published(keys)
-        met = store.retro.met(keys)
+        met = store.retro.met(own.values())
         who = who_of(self._memory, some)
         made: list[Hit] = []
         for one in some:
             key = Key(IndicatorType(one.type), one.indicator)
             live = self._verdicts.of(key, one.field, published.get(key))
-            made += hits(one, who.get((one.field, one.observed), ()), live)
+            some_hits = hits(one, who.get((one.field, one.observed), ()), live)
+            made += (replace(hit, key=own[key]) for hit in some_hits)
         alerted = [hit for hit in made if _is_alerted(hit, met)]
         kept = [hit for hit in made if not _is_alerted(hit, met)]
+        claims = {own[key]: listed for key, listed in entries.items()}
         self._alerted += len(alerted)
         self._hits += len(kept)
         self._new += store.retro.record(
-            ((hit, entries.get(hit.key, [])) for hit in kept), alerted=alerted
+            ((hit, claims.get(hit.key, [])) for hit in kept), alerted=alerted
         )
 
     def _result(self, plan: _Plan) -> Hunted:
@@ -293,6 +300,12 @@ class _Hunt:
             body=msgspec.json.encode(body),
             found=self._kept,
         )
+
+
+def _own(key: Key, claims: Sequence[Entry]) -> Key:
+    """As what an alert would name it: a hostname may be a domain that is published exactly."""
+    domain = Key(IndicatorType.DOMAIN, key.value)
+    return domain if any(claim.key == domain for claim in claims) else key
 
 
 def found_in(memory: Memory, keys: Iterable[Key]) -> Iterator[Found]:

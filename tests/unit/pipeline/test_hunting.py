@@ -261,3 +261,37 @@ def test_two_do_not_hunt_at_the_same_time(
     monkeypatch.setattr(hunting, "_WAIT_S", 0.0)
     with exclusive(hub.lock_file("hunt"), "another"), pytest.raises(BusyError, match="another"):
         hunt_new(hub, memory)
+
+
+def test_a_domain_that_is_published_exactly_is_met_as_the_domain(
+    hub: Hub, memory: Pool, see: Say
+) -> None:
+    see("gate", (1, "10.0.0.7", "duckdns.org"), (1, "10.0.0.7", "evil.duckdns.org"))
+    see("gate", (1, "10.0.0.8", "duckdns.org"))
+    key = Key(IndicatorType.DOMAIN, "duckdns.org")
+    lists(hub, "feed", "duckdns.org")
+    at = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    live = Hit(
+        key=key,
+        observed="duckdns.org",
+        buffer="dns.query",
+        sensor="gate",
+        client="10.0.0.8",
+        server="192.0.2.53",
+        origin="live",
+        first_seen=at,
+        last_seen=at,
+        count=1,
+    )
+    hub.store.fleet.add_hits("gate", [(live, [])], b"{}", {})
+    hunted = hunt_new(hub, memory)
+    (hit,) = retro(hub)
+    assert (hit.type, hit.value, hit.observed, hit.client) == (
+        "domain",
+        "duckdns.org",
+        "duckdns.org",
+        "10.0.0.7",
+    )
+    assert hit.contexts[0]["source"] == "feed"
+    assert hunted.alerted == 1, "an alert tells of the other client already"
+    assert hub.store.firing.of(key) is not None
