@@ -68,12 +68,14 @@ def write_lists(directory: Path) -> None:
 
 
 def told(misp: FakeMisp) -> list[Told]:
-    """What MISP knows now of what its indicators met, by event."""
+    """What MISP knows now of what its indicators met, by event, most of them first."""
     counts = Counter(
         (misp.state.events[one.event_id].info, one.source, one.org.name)
         for one in misp.state.sightings.values()
     )
     return [
         Told(info=info, source=source, organisation=organisation, sightings=n)
-        for (info, source, organisation), n in counts.items()
+        for (info, source, organisation), n in sorted(
+            counts.items(), key=lambda item: (-item[1], item[0])
+        )
     ]
