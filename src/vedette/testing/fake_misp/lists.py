@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from vedette.testing.fake_misp.call import Call, Refusal, saved
+from vedette.testing.fake_misp.call import Call, Refusal, page_of, saved
 from vedette.testing.fake_misp.decay import FakeModel
 from vedette.testing.fake_misp.memory import truth
 from vedette.testing.fake_misp.terms import listed, terms, wild
 from vedette.testing.fake_misp.warninglists import FakeWarninglist
 
+_PAGE = 60
+
 
 def list_warninglists(call: Call) -> Any:  # noqa: ANN401
-    """``warninglists/index``: without entries; the newest first."""
-    wanted = (terms(call.query.get("value") or call.named.get("value")), call.query.get("enabled"))
+    """``warninglists/index``: without entries; the newest first, 60 on a page."""
+    query = {**call.named, **call.query}
+    texts, enabled = terms(query.get("value")), query.get("enabled")
     found = [
-        {**_head(item), "warninglist_entry_count": str(len(item.entries))}
-        for item in call.state.warninglists.values()
-        if (wanted[0] is None or any(term in item.name.lower() for term in wanted[0].any_of))
-        and (wanted[1] in (None, "") or item.enabled == truth(wanted[1]))
+        item
+        for item in reversed(call.state.warninglists.values())
+        if (texts is None or any(text in item.name.lower() for text in texts.any_of))
+        and (enabled in (None, "") or item.enabled == truth(enabled))
     ]
-    rows = [
-        {"Warninglist": {**item, "valid_attributes": ", ".join(item.pop("matching"))}}
-        for item in reversed(found)
-    ]
+    rows = []
+    for item in page_of(found, {"limit": _PAGE, **query}):
+        head = {**_head(item), "warninglist_entry_count": str(len(item.entries))}
+        head["valid_attributes"] = ", ".join(head.pop("matching"))
+        rows.append({"Warninglist": head})
     return {"Warninglists": rows}
 
 

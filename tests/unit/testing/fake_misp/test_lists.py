@@ -94,6 +94,18 @@ def test_lists_are_indexed_viewed_exported_and_asked(misp: FakeMisp, ask: Ask) -
     assert found == {"a.example": [{"id": "1", "name": "one"}]}
 
 
+def test_the_index_of_lists_has_pages_of_60_unless_more_are_asked_for(
+    misp: FakeMisp, ask: Ask
+) -> None:
+    for n in range(70):
+        misp.state.add_warninglist(f"list {n}", [])
+
+    def count(path: str) -> int:
+        return len(ask(f"/warninglists/index{path}").json["Warninglists"])
+
+    assert [count(path) for path in ("", "/page:2", "/limit:9999/page:1")] == [60, 10, 70]
+
+
 def test_each_decaying_model_has_a_score_of_its_own(misp: FakeMisp, ask: Ask) -> None:
     misp.state.add_decaying_model("slow", ["domain"], lifetime_days=100)
     misp.state.add_decaying_model("fast", ["domain"], lifetime_days=10)
