@@ -26,6 +26,7 @@ from vedette.cli import (
     sensor,
     sighting,
     source,
+    warninglist,
 )
 from vedette.cli.common import error_document
 from vedette.cli.output import printable, printable_event
@@ -83,6 +84,7 @@ for group in (
     indicator.indicator,
     allow.allow,
     allow.deny,
+    warninglist.warninglist,
     bundle.bundle,
     sensor.sensor,
     hit.hit,

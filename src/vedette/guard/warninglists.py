@@ -52,6 +52,8 @@ class Index:
         self.curation = Curation([info.name for info in self.lists], drop, keep)
         self.contents = header.contents
         """Digest of the lists alone."""
+        self.broken = header.broken
+        """Lists that could not be read, and why."""
         self._sets = header.sets
         self._texts = Texts(compiled.sections)
         self._networks = {n: Networks(n, compiled.sections) for n in VERSIONS}
