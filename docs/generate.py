@@ -21,12 +21,14 @@ import msgspec
 from vedette import config, fields
 from vedette.buffers import ROWS, Profile
 from vedette.cli import EXIT_CODES, vedette
+from vedette.cli.source_rules import describe_rules
 from vedette.misp import http
 from vedette.ruleset import manifest
 from vedette.ruleset.coverage import markdown
 from vedette.ruleset.sets import SetSpec
 from vedette.sensor import settings as sensor_settings
 from vedette.sources import filters, misp_api, misp_feed, plain_list
+from vedette.sources.presets import presets
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")))
@@ -183,6 +185,21 @@ def _members(cls: type[Enum]) -> Iterator[tuple[str, str]]:
             yield str(node.value.value), text.replace("``", "`")
 
 
+def public_feeds() -> str:
+    """Every preset, with its address and what it gets wrong."""
+    rows = [
+        (
+            f"`{preset.name}`",
+            f"[{preset.title}]({preset.homepage}); `{preset.kind}` `{preset.settings['location']}`",
+            preset.licence,
+            ", ".join(filter(None, (f"every {preset.interval}", describe_rules(preset.rules)))),
+            preset.warning,
+        )
+        for preset in presets().values()
+    ]
+    return _table(("preset", "what, and where", "licence", "suggested", "what it gets wrong"), rows)
+
+
 def not_remembered() -> str:
     """Indicator types that no hunt can answer."""
     rows = [(f"`{kind.value}`", why) for kind, why in fields.NOT_REMEMBERED.items()]
@@ -241,6 +258,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "spellings": spellings,
     "matches": matches,
     "not-remembered": not_remembered,
+    "presets": public_feeds,
     "profiles": profiles,
     "rules": rules,
 }
