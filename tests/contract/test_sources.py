@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from vedette.sources import BUILTIN, build
 from vedette.sources.base import Source
 from vedette.testing.fake_misp import FakeMisp
 from vedette.testing.fake_taxii import FakeTaxii
+from vedette.testing.loopback import LoopbackServer, Request, Response, files_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +146,36 @@ def taxii(directory: Path) -> Example:
     )
 
 
+def over_http(kind: str, local: Callable[[Path], Example], name: str) -> Callable[[Path], Example]:
+    """Serve the input of another example from a web server that knows what a client holds."""
+
+    def made(directory: Path) -> Example:
+        files = files_of(directory)
+
+        def respond(request: Request) -> Response:
+            answer = files(request)
+            tag = {"ETag": f'"{zlib.crc32(answer.body):08x}"'}
+            if answer.status == 200 and request.headers.get("if-none-match") == tag["ETag"]:
+                return Response(304, headers=tag)
+            return Response(answer.status, answer.body, answer.content_type, tag)
+
+        example = local(directory)
+        server = LoopbackServer(respond)
+        server.start()
+        settings = {"name": "example", "location": f"{server.url}/{name}", "retries": 1}
+        if kind == "list":
+            settings["type"] = "domain"
+        return replace(example, source=build(kind, settings), close=server.stop)
+
+    return made
+
+
 EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "list": plain_list,
+    "list over http": over_http("list", plain_list, "list.txt"),
     "misp": misp,
     "misp-feed": misp_feed,
+    "misp-feed over http": over_http("misp-feed", misp_feed, ""),
     "stix": stix,
     "taxii": taxii,
 }

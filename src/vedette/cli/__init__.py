@@ -37,7 +37,7 @@ EXIT_CODES = {
     1: "an unexpected failure",
     2: "the command or vedette.toml cannot mean anything",
     3: "a source could not be read; its last good state stays in force",
-    4: "a source shrank by more than a third and is held until --accept",
+    4: "a source shrank by more than a third, or grew beyond measure; held until --accept",
     5: "the database cannot be read or written",
     6: "another Vedette works on the same state directory",
     7: "a bundle cannot be built, read or verified",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -504,6 +505,36 @@ def test_the_redblue_feed_keeps_its_comments_and_tags(shared_data: Path) -> None
 
 
 @pytest.mark.shared
+@pytest.mark.parametrize(
+    "hashes",
+    [
+        None,
+        b"%s,d15b9e575525346a5e304ae5b3a35d64\n",
+        b"d15b9e575525346a5e304ae5b3a35d64,%s\n",
+        b"%s.json,d15b9e575525346a5e304ae5b3a35d64,da39a3ee5e6b4b0d3255bfef95601890afd80709\n",
+        b"\xff\x00garbage",
+        b"",
+    ],
+    ids=["the publisher's own", "uuid,md5", "md5,uuid", "name,md5,sha1", "garbage", "empty"],
+)
+def test_no_layout_of_hashes_csv_is_ever_asked_for(
+    shared_data: Path, tmp_path: Path, hashes: bytes | None
+) -> None:
+    feed = shared_data / "misp/redblue-feed"
+    copy = tmp_path / "feed"
+    shutil.copytree(feed, copy)
+    if hashes is not None:
+        (copy / "hashes.csv").unlink()
+        (copy / "hashes.csv").write_bytes(hashes.replace(b"%s", A.encode()))
+    with LoopbackServer(files_of(copy)) as server:
+        items = fetch(server.url)
+        asked = paths(server)
+    assert items == fetch(feed) == fetch(copy)
+    assert asked[0] == "/manifest.json"
+    assert len(asked) == 4
+    assert not [path for path in asked if "hashes" in path]
+
+
 def test_the_eset_events_are_read_in_all_their_shapes(shared_data: Path) -> None:
     items = fetch(shared_data / "misp" / "eset-events")
     assert len(versions(items)) == 29
