@@ -49,6 +49,12 @@ class Decay(Struct, gc=False):
     decayed: bool | None = False
 
 
+class Publication(Struct, gc=False):
+    """What a search tells about an attribute's event."""
+
+    publish_timestamp: Scalar = ""
+
+
 class Attribute(Struct, gc=False):
     """One attribute, also of an object."""
 
@@ -66,6 +72,7 @@ class Attribute(Struct, gc=False):
     decay_score: list[Decay] | None = None
     """One for each model that MISP applies to it, if that was asked for."""
     tags: list[Tag] | None = msgspec.field(name="Tag", default=None)
+    event: Publication | None = msgspec.field(name="Event", default=None)
 
 
 class Object(Struct, gc=False):
@@ -83,6 +90,7 @@ class Event(Struct):
     info: str | None = ""
     date: str | None = ""
     timestamp: Scalar = ""
+    publish_timestamp: Scalar = ""
     published: bool | None = None
     threat_level_id: Scalar = ""
     attribute_count: Scalar = None

@@ -7,7 +7,7 @@ read again by the next pull, and what we hold of it stays.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -62,6 +62,20 @@ class _Changed(Struct):
     key: str
     event: Event
     version: Version
+    publications: set[str]
+    """Times of publication that its attributes named."""
+
+    def note(self, attributes: Iterable[Attribute]) -> None:
+        """Remember which publication these attributes are of."""
+        self.publications |= {
+            str(attribute.event.publish_timestamp)
+            for attribute in attributes
+            if attribute.event is not None and attribute.event.publish_timestamp
+        }
+
+    def is_of(self, event: Event) -> bool:
+        """Whether all its attributes are of this publication: a cache may have an older one."""
+        return not event.publish_timestamp or self.publications <= {str(event.publish_timestamp)}
 
     @property
     def id(self) -> str:
@@ -108,7 +122,7 @@ class Reader:
                 yield from items
                 continue
             version = self._held.version(event.timestamp, event.published)
-            changed = _Changed(row.uuid, event, version)
+            changed = _Changed(row.uuid, event, version, set())
             size = changed.size
             if size is None or size >= self._limit or self._group(changed).reason:
                 yield from self._stream(changed)
@@ -145,6 +159,8 @@ class Reader:
         by_event: dict[str, list[Attribute]] = {changed.id: [] for changed in batch}
         for attribute in page.attributes:
             by_event[str(attribute.event_id)].append(attribute)
+        for changed in batch:
+            changed.note(by_event[changed.id])
         now = self._versions(batch)
         for changed in batch:
             attributes = by_event.pop(changed.id)
@@ -171,6 +187,7 @@ class Reader:
             if page is None:
                 continue
             progress.check(page)
+            changed.note(page.attributes)
             yield from group.items(page.attributes, page.misfits)
             if not page.more:
                 break
@@ -209,7 +226,7 @@ class Reader:
         found = {}
         for changed in batch:
             event = events.get(changed.id)
-            if event is None:
+            if event is None or not changed.is_of(event):
                 continue
             version = self._held.version(event.timestamp, event.published)
             if event.uuid == changed.key and version == changed.version:

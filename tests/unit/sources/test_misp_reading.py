@@ -173,3 +173,19 @@ def test_pages_out_of_order_are_refused(between: Between, source: MispApi) -> No
     between.server.faults.add(Fault(FaultKind.BODY, path="attributes", body=body))
     with pytest.raises(SourceError, match="not in the order asked for"):
         list(source.fetch({}))
+
+
+def test_a_page_that_a_cache_kept_from_before_is_not_taken_for_the_new_one(
+    between: Between, source: MispApi, clock: Clock
+) -> None:
+    uuid = add(between, "a.example")
+    state = between.misp.state
+    event = state.event(uuid)
+    assert event is not None
+    held = known(list(source.fetch({})))
+    clock.now += 9
+    state.add_attribute(event, {"type": "domain", "value": "b.example"})
+    state.publish(event)
+    between.server.faults.add(Fault(FaultKind.REPEAT, path="attributes", times=1))
+    assert list(source.fetch(held)) == [Broken(uuid, CHANGED)]
+    assert values(list(source.fetch(held))) == ["a.example", "b.example"]
