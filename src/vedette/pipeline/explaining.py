@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from vedette.guard.chain import Step, explain
 from vedette.guard.facts import Facts
-from vedette.model import IndicatorType, Key
+from vedette.model import Key
 from vedette.pipeline.figures import why_never
 from vedette.pipeline.hub import Hub
-from vedette.pipeline.judging import Basis, Batch
-from vedette.store.keys import from_skey, to_skey
+from vedette.pipeline.judging import Basis
+from vedette.store.keys import to_skey
 from vedette.store.verdicts import Figure, Mark
 
 
@@ -39,25 +39,18 @@ def _gathered(hub: Hub, basis: Basis, keys: Iterable[Key]) -> dict[Key, Facts]:
     mark = store.verdicts.mark() or Mark()
     is_asked = not (mark.unasked_at or why_never(hub.settings))
     nobody = Figure(0, 0, hub.settings.guard.prevalence_days) if is_asked else None
-    wanted = list(dict.fromkeys(keys))
+    came = store.inbox.came(dict.fromkeys(keys))
+    hits = basis.index.match_many(list(came))
     found: dict[Key, Facts] = {}
-    for kind in IndicatorType:
-        skeys = [to_skey(*key) for key in wanted if key.type is kind]
-        if not skeys:
-            continue
-        claims = store.claims.of(kind, skeys)
-        figures = store.verdicts.figures_of(kind, skeys)
-        rows = store.claims.folded_of(kind, skeys)
-        new = frozenset(place for place, row in enumerate(rows) if row.seq > mark.asked_seq)
-        batch = Batch(kind, rows, store.verdicts.of(kind, skeys), figures, new)
-        some = [from_skey(kind, row.skey) for row in rows]
-        for place, (key, hits) in enumerate(zip(some, basis.index.match_many(some), strict=True)):
-            skey = rows[place].skey
-            found[key] = basis.facts(
-                key,
-                claims[skey],
-                hits,
-                figures.get(skey, nobody),
-                is_new=batch.is_new(place),
-            )
+    for (key, seq), on_lists in zip(came.items(), hits, strict=True):
+        skey = to_skey(*key)
+        kept = store.verdicts.of(key.type, [skey]).get(skey)
+        found[key] = basis.facts(
+            key,
+            store.claims.of(key.type, [skey])[skey],
+            on_lists,
+            store.verdicts.figures_of(key.type, [skey]).get(skey, nobody),
+            # What is withheld remembers whether it was ever published.
+            is_new=bool(kept.is_new) if kept and kept.is_withheld else seq > mark.asked_seq,
+        )
     return found

@@ -259,6 +259,18 @@ class Inbox:
         sources = sources_of(self._db, (one.key for one in some))
         return [msgspec.structs.replace(one, sources=sources.get(one.key, ())) for one in some]
 
+    def came(self, keys: Iterable[Key]) -> dict[Key, int]:
+        """The change with which the oldest claim about each of these few came."""
+        found: dict[Key, int] = {}
+        for key in keys:
+            (seq,) = self._db.execute(
+                "SELECT min(seq) FROM entry WHERE type=? AND skey=?",
+                (key.type.value, to_skey(*key)),
+            ).fetchone()
+            if seq is not None:
+                found[key] = seq
+        return found
+
     def rejected(self, texts: Iterable[str]) -> Iterator[tuple[str, str, str]]:
         """Yield what sources gave exactly so and what was refused: (source, ref, reason)."""
         for text in dict.fromkeys(texts):
