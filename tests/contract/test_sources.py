@@ -170,7 +170,24 @@ def over_http(kind: str, local: Callable[[Path], Example], name: str) -> Callabl
     return made
 
 
+def imported(directory: Path) -> Example:
+    path = directory / "case.jsonl"
+
+    def write(*attributes: dict[str, str]) -> None:
+        taken = {"vedette_import": 1, "origin": "report.txt"}
+        rows = [{"type": "domain", "value": one["value"]} for one in attributes]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in (taken, *rows)))
+
+    write(*ATTRIBUTES, LAST)
+    return Example(
+        source=build("import", {"name": "example", "location": str(path)}),
+        change=lambda: write(*ATTRIBUTES, LAST, ADDED),
+        remove=path.unlink,
+    )
+
+
 EXAMPLES: dict[str, Callable[[Path], Example]] = {
+    "import": imported,
     "list": plain_list,
     "list over http": over_http("list", plain_list, "list.txt"),
     "misp": misp,

@@ -7,6 +7,7 @@ import click
 from vedette.cli.common import hub, with_output
 from vedette.cli.indicator_card import show_review
 from vedette.cli.indicator_decide import hold_command, release_command
+from vedette.cli.indicator_import import import_command
 from vedette.cli.indicator_list import list_command
 from vedette.cli.output import Output
 from vedette.errors import UsageError
@@ -38,3 +39,4 @@ def show(out: Output, value: str) -> None:
 indicator.add_command(list_command)
 indicator.add_command(release_command)
 indicator.add_command(hold_command)
+indicator.add_command(import_command)

@@ -16,6 +16,7 @@ import msgspec
 
 from vedette.errors import UsageError
 from vedette.sources.base import Source
+from vedette.sources.imported import Imported
 from vedette.sources.misp_api import MispApi
 from vedette.sources.misp_feed import MispFeed
 from vedette.sources.plain_list import PlainList
@@ -27,6 +28,7 @@ GROUP = "vedette.sources"
 
 BUILTIN: Mapping[str, type[Source]] = MappingProxyType(
     {
+        Imported.kind: Imported,
         MispApi.kind: MispApi,
         MispFeed.kind: MispFeed,
         PlainList.kind: PlainList,
