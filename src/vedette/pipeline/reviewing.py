@@ -133,7 +133,7 @@ def review(hub: Hub, text: str, *, now: int = 0) -> Review:
     }
     entries = store.entries.lookup([*meant.keys, *above])
     keys = [key for key in (*meant.keys, *above) if key in entries]
-    reviewer = _Reviewer(hub, now)
+    reviewer = _Reviewer(hub, keys, now)
     indicators = tuple(
         reviewer.about(key, tuple(entries[key]), is_asked=key in meant.keys) for key in keys
     )
@@ -161,16 +161,17 @@ def review(hub: Hub, text: str, *, now: int = 0) -> Review:
 class _Reviewer:
     """Knows what is the same for all indicators of one review."""
 
-    def __init__(self, hub: Hub, now: int) -> None:
+    def __init__(self, hub: Hub, keys: list[Key], now: int) -> None:
         self._hub = hub
         self._now = now
+        self._steps = explained(hub, keys, now=now)
         self._where = Whereabouts(hub)
 
     def about(self, key: Key, entries: tuple[Entry, ...], *, is_asked: bool) -> About:
         store = self._hub.store
         steps = tuple(
             Tested(test=step.test, outcome=step.outcome, text=step.text)
-            for step in explained(self._hub, [key], now=self._now)[key]
+            for step in self._steps[key]
         )
         verdict = store.inbox.verdicts([key]).get(key)
         outcome = verdict.outcome if verdict else Outcome.PUBLISH
