@@ -197,12 +197,12 @@ class HttpFeed:
         return answer.content
 
     def read(self, keys: Collection[str]) -> Iterator[tuple[str, Document]]:
-        """Fetch events one after the other; a lasting failure of the server ends it.
+        """Fetch events one after the other; a server that is gone ends it.
 
         Raises:
-            SourceError: The server failed three times in a row, or takes an hour.
+            SourceError: The server does not even have its manifest any more, or takes an hour.
         """
-        failures, ends = 0, monotonic() + READING_MAX_S
+        failures, patience, ends = 0, _FAILURES_MAX, monotonic() + READING_MAX_S
         for key in keys:
             if monotonic() > ends:
                 raise SlowError(
@@ -213,10 +213,13 @@ class HttpFeed:
                 document = self._document(f"{key}.json")
                 failures = 0
             except SourceError as error:
-                failures += 1
-                if failures == _FAILURES_MAX:
-                    raise
-                document = Unreadable(str(error))
+                document, failures = Unreadable(str(error)), failures + 1
+            if failures == patience:
+                # Some events may fail for ever: what comes behind them must not wait for them.
+                check = self._get("manifest.json", self.validators.headers())
+                if check.status_code != HTTPStatus.NOT_MODIFIED:
+                    check_status(check, what=f"{self._where}manifest.json")
+                failures, patience = 0, 2 * patience
             yield key, document
 
     def read_all(self) -> Iterator[tuple[str, Document]]:

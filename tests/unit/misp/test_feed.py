@@ -257,6 +257,27 @@ def test_a_server_that_goes_away_ends_the_reading(server: LoopbackServer) -> Non
             next(found)
 
 
+def test_events_that_always_fail_do_not_keep_the_ones_behind_them(
+    server: LoopbackServer,
+) -> None:
+    server.faults.add(Fault(FaultKind.STATUS, path="/0", status=500))
+    keys = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(20)]
+    with server:
+        found = read(server.url, *keys, A)
+    assert {found[key] for key in keys} == {Unreadable("500 Internal Server Error")}
+    assert found[A] == b'{"Event": "A"}'
+    asked = [request.path for request in server.requests]
+    assert asked.count("/manifest.json") == 3, "at first, after 3 and after 6 more"
+
+
+def test_a_server_that_has_no_manifest_any_more_ends_the_reading(server: LoopbackServer) -> None:
+    server.faults.add(Fault(FaultKind.STATUS, skip=1, status=500))
+    keys = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(20)]
+    with server, pytest.raises(SourceError, match=r"manifest.json answered 500"):
+        read(server.url, *keys)
+    assert len(server.requests) == 5
+
+
 def test_an_event_of_impossible_length_is_not_fetched(
     server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
