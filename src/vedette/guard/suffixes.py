@@ -42,7 +42,7 @@ class Suffixes:
         above = {name for rule in wide for name in ancestors(rule)} | self._private_parents
         self._private |= above - self._icann
         self._names = self._icann | self._private
-        self._parents = self._icann_parents | self._private_parents
+        self._parents = self._icann_parents | self._private_parents | {""}
 
     def of(self, key: Key) -> Suffix:
         """What the list says of a domain or hostname; NONE for all other types."""
@@ -64,7 +64,7 @@ class Suffixes:
         return [
             at
             for at, name in enumerate(names)
-            if name in known or name.partition(".")[2] in parents or "." not in name
+            if name in known or name.partition(".")[2] in parents
         ]
 
 

@@ -7,7 +7,7 @@ changed, idempotent, and a kill at any instant costs nothing but time: the next 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 
@@ -21,7 +21,7 @@ from vedette.pipeline.flips import flips_of
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.judging import Basis, Batch, Judge
 from vedette.pipeline.lock import exclusive
-from vedette.store.claims import Folded, Place
+from vedette.store.claims import FoldedRows, Place
 from vedette.store.keys import to_skey
 from vedette.store.verdicts import Flip, Kept, Mark
 
@@ -244,24 +244,24 @@ class _Run:
             yield from claims.new_since(since)
             return
         for kind, skeys in _by_type(places):
-            for row in claims.folded_of(kind, skeys):
-                if row.seq > since:
-                    yield kind.value, row.skey
+            rows = claims.folded_of(kind, skeys)
+            for skey, seq in zip(rows.skey, rows.seq, strict=True):
+                if seq > since:
+                    yield kind.value, skey
 
     # -- judging ------------------------------------------------------------------------------
 
     def _judge_all(self) -> None:
         claims, verdicts = self._store.claims, self._store.verdicts
         for kind in IndicatorType:
-            after, is_last = "", False
-            while not is_last:
+            after: str | None = ""
+            while after is not None:
                 rows = claims.folded(kind, after, BATCH)
-                is_last = len(rows) < BATCH
-                last = None if is_last else rows[-1].skey
+                last = rows.skey[-1] if rows else None
                 kept = verdicts.between(kind, after, last)
                 figures = verdicts.figures_between(kind, after, last)
                 self._judge_batch(Batch(kind, rows, kept, figures, self._fresh(kind, rows)))
-                after = rows[-1].skey if rows else after
+                after = last
         verdicts.forget_figures()
 
     def _judge_some(self, places: set[Place]) -> None:
@@ -273,28 +273,30 @@ class _Run:
                 figures = verdicts.figures_of(kind, some)
                 kept = verdicts.of(kind, some)
                 self._judge_batch(Batch(kind, rows, kept, figures, self._fresh(kind, rows)))
-                if figures.keys() - {row.skey for row in rows}:
+                if figures.keys() - set(rows.skey):
                     verdicts.forget_figures()
 
-    def _fresh(self, kind: IndicatorType, rows: Sequence[Folded]) -> frozenset[int]:
+    def _fresh(self, kind: IndicatorType, rows: FoldedRows) -> frozenset[int]:
         """Places of what was not published before, as far as claims tell."""
         since = min(self._before.asked_seq, self._before.change_seq)
         return frozenset(
             place
-            for place, row in enumerate(rows)
-            if row.seq > since and not self._was_listed(kind, row)
+            for place, seq in enumerate(rows.seq)
+            if seq > since and not self._was_listed(kind, rows, place)
         )
 
-    def _was_listed(self, kind: IndicatorType, row: Folded) -> bool:
+    def _was_listed(self, kind: IndicatorType, rows: FoldedRows, place: int) -> bool:
         """Whether claims went that were there when the guard came last, while others came."""
-        net = self._net.get((kind.value, row.skey))
-        return net is not None and row.claims > net
+        if not self._net:
+            return False
+        net = self._net.get((kind.value, rows.skey[place]))
+        return net is not None and rows.claims[place] > net
 
     def _judge_batch(self, batch: Batch) -> None:
         verdicts = self._judge.verdicts(batch)
         now: dict[str, Kept | None] = dict.fromkeys(batch.kept)
         for place, (verdict, is_new) in verdicts.items():
-            skey = batch.rows[place].skey
+            skey = batch.rows.skey[place]
             old = batch.kept.get(skey)
             is_same = old and (old.outcome, old.test) == (verdict.outcome.value, verdict.test)
             at = old.at if old and is_same else self._now
@@ -305,22 +307,7 @@ class _Run:
             self._write(batch, differ)
 
     def _write(self, batch: Batch, differ: Mapping[str, Kept | None]) -> None:
-        before = self._before.change_seq
-        rows = {row.skey: row for row in batch.rows}
-        flips: list[Flip] = []
-        for skey, kept in differ.items():
-            row = rows.get(skey)
-            is_unborn = (
-                row is not None and row.seq > before and not self._was_listed(batch.kind, row)
-            )
-            flips += flips_of(
-                batch.kind,
-                skey,
-                batch.kept.get(skey),
-                kept,
-                is_listed=row is not None,
-                is_unborn=is_unborn,
-            )
+        flips = list(self._flips(batch, differ))
         for flip in flips:
             self._flipped[flip.added] += 1
         if self._named <= NAMED_MAX < self._named + len(flips):
@@ -334,6 +321,24 @@ class _Run:
             flips if self._named <= NAMED_MAX else [],
         )
         self._written += len(differ)
+
+    def _flips(self, batch: Batch, differ: Mapping[str, Kept | None]) -> Iterator[Flip]:
+        places = {skey: place for place, skey in enumerate(batch.rows.skey)}
+        for skey, kept in differ.items():
+            place = places.get(skey)
+            is_unborn = (
+                place is not None
+                and batch.rows.seq[place] > self._before.change_seq
+                and not self._was_listed(batch.kind, batch.rows, place)
+            )
+            yield from flips_of(
+                batch.kind,
+                skey,
+                batch.kept.get(skey),
+                kept,
+                is_listed=place is not None,
+                is_unborn=is_unborn,
+            )
 
 
 def _by_type(places: Iterable[Place]) -> Iterator[tuple[IndicatorType, list[str]]]:

@@ -25,7 +25,8 @@ from vedette.guard.suffixes import Suffixes
 from vedette.guard.warninglists import Index
 from vedette.model import IndicatorType, Key, SourceRules, Verdict
 from vedette.pipeline.hub import Hub
-from vedette.store.claims import ClaimRow, Claims, Folded
+from vedette.pipeline.warninglists import open_index, place_of
+from vedette.store.claims import ClaimRow, Claims, FoldedRows
 from vedette.store.keys import from_skey
 from vedette.store.ruled import Ruled
 from vedette.store.verdicts import Figure, Kept
@@ -60,7 +61,7 @@ class Basis:
         rulings = store.rulings.in_force(now)
         return cls(
             policy=policy,
-            index=open_index(settings) if policy.enabled else Index.empty(),
+            index=_lists(settings) if policy.enabled else Index.empty(),
             suffixes=Suffixes(suffix_list()),
             own=Own(policy.own),
             ruled=Ruled(rulings),
@@ -118,9 +119,12 @@ class Basis:
         )
 
 
-def open_index(settings: Settings) -> Index:
-    """TEMPORARY."""
-    return Index.empty()
+def _lists(settings: Settings) -> Index:
+    """The lists of ``[guard] warning_lists``, or those that were fetched; no others."""
+    place = place_of(settings)
+    if place.directory is None or place.what == "package":
+        return Index.empty()
+    return open_index(settings)
 
 
 def suffix_list() -> str:
@@ -136,7 +140,7 @@ class Batch(NamedTuple):
     """Some indicators of one type, with what the store knows of them."""
 
     kind: IndicatorType
-    rows: Sequence[Folded]
+    rows: FoldedRows
     kept: Mapping[str, Kept]
     """Verdicts as they are, by sort key."""
     figures: Mapping[str, Figure]
@@ -145,7 +149,7 @@ class Batch(NamedTuple):
 
     def is_new(self, place: int) -> bool:
         """Whether an indicator was never published: what is withheld remembers it."""
-        kept = self.kept.get(self.rows[place].skey)
+        kept = self.kept.get(self.rows.skey[place])
         return bool(kept.is_new) if kept and kept.is_withheld else place in self.new
 
 
@@ -164,12 +168,12 @@ class Judge:
         """
         if not self._basis.policy.enabled:
             return {}
-        keys = _keys(batch.kind, [row.skey for row in batch.rows])
+        keys = _keys(batch.kind, batch.rows.skey)
         hits = self._basis.index.match_many(keys)
         listed = [place for place, found in enumerate(hits) if found]
         doubts = _Doubts(self._basis, batch, keys, listed).places
         doubtful = sorted(doubts | self._deciding(listed, hits))
-        skeys = [batch.rows[place].skey for place in doubtful]
+        skeys = [batch.rows.skey[place] for place in doubtful]
         claims = self._claims.of(batch.kind, skeys)
         found = {place: (_label(hits[place]), batch.is_new(place)) for place in listed}
         for place, skey in zip(doubtful, skeys, strict=True):
@@ -213,7 +217,7 @@ class _Doubts:
             (age for kind, _, age in basis.ages()[0] if kind in ("", batch.kind.value)), default=0
         )
         """Of the ages that may apply; 0: none does."""
-        self._labelled = {batch.rows[place].skey for place in labelled}
+        self._labelled = set(labelled)
         self.places: set[int] = set()
         for some in (self._values(), self._people(), self._dates(), self._new(), self._sure()):
             self.places.update(some)
@@ -222,7 +226,9 @@ class _Doubts:
         kind, values = self._batch.kind, [key.value for key in self._keys]
         if kind is IndicatorType.DOMAIN:
             yield from self._basis.suffixes.matching(values)
-        if kind in HOSTED:
+        if kind in NAMES:
+            yield from (place for place, value in enumerate(values) if value[-1:] <= "9")
+        elif kind in HOSTED:
             yield from (place for place, value in enumerate(values) if may_be_special(kind, value))
 
     def _people(self) -> Iterator[int]:
@@ -235,27 +241,27 @@ class _Doubts:
 
     def _dates(self) -> Iterator[int]:
         rows = self._batch.rows
-        yield from (place for place, row in enumerate(rows) if row.expires)
+        yield from _nonzero(rows.expires)
         if self._least_age_s:
             # While the last claim counts, the others matter to what counts claims only.
             every = bool(self._basis.policy.min_confidence or self._review)
             young = self._basis.now - self._least_age_s
             yield from (
                 place
-                for place, row in enumerate(rows)
-                if row.changed and (every or row.changed <= young or row.skey in self._labelled)
+                for place in _nonzero(rows.changed)
+                if every or rows.changed[place] <= young or place in self._labelled
             )
 
     def _new(self) -> Iterator[int]:
         rows = self._batch.rows
-        if self._batch.figures:
-            figures = self._batch.figures
-            yield from (place for place, row in enumerate(rows) if row.skey in figures)
+        if figures := self._batch.figures:
+            yield from (place for place, skey in enumerate(rows.skey) if skey in figures)
         if review := self._review:
+            columns = zip(rows.claims, rows.first_source, rows.last_source, strict=True)
             yield from (
                 place
-                for place, row in enumerate(rows)
-                if row.claims > _MANY or row.first_source in review or row.last_source in review
+                for place, (claims, first, last) in enumerate(columns)
+                if claims > _MANY or first in review or last in review
             )
 
     def _sure(self) -> Iterator[int]:
@@ -266,6 +272,13 @@ class _Doubts:
         is_ruled = any(rules.confidence >= 0 for _, rules in self._basis.sources.values())
         yield from (
             place
-            for place, row in enumerate(self._batch.rows)
-            if is_low or is_ruled or row.confidence >= 0
+            for place, said in enumerate(self._batch.rows.confidence)
+            if is_low or is_ruled or said >= 0
         )
+
+
+def _nonzero(numbers: Sequence[int]) -> Sequence[int]:
+    """The places of those that are not 0: mostly of none."""
+    if not any(numbers):
+        return ()
+    return [place for place, number in enumerate(numbers) if number]
