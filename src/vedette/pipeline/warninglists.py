@@ -37,7 +37,7 @@ class Place(NamedTuple):
     """Where the lists come from that are in force."""
 
     what: str
-    """``[guard] warning_lists``, ``state``, ``package``, or ``none``."""
+    """``[guard] warning_lists``, ``state``, or ``none``."""
     directory: Path | None
 
 
@@ -47,7 +47,10 @@ def fetched_lists(settings: Settings) -> Path:
 
 
 def place_of(settings: Settings) -> Place:
-    """Where the lists are taken from: the setting, what was fetched, or the package.
+    """Where the lists are taken from: the setting, or what was fetched.
+
+    The installed package alone is not in force: what is on the sensors must not change because
+    somebody installed or upgraded something.
 
     Raises:
         ConfigError: The setting names no directory with lists.
@@ -62,13 +65,11 @@ def place_of(settings: Settings) -> Place:
         return Place("[guard] warning_lists", directory)
     if list_files(fetched := fetched_lists(settings)):
         return Place("state", fetched)
-    if (directory_of_package := package_lists()) is not None:
-        return Place("package", directory_of_package)
     return Place("none", None)
 
 
 def package_lists() -> Path | None:
-    """The lists in the installed package, if it is there."""
+    """The lists in the package :data:`PACKAGE`, if it is installed."""
     spec = importlib.util.find_spec(PACKAGE)
     for location in (spec.submodule_search_locations or ()) if spec else ():
         if list_files(directory := Path(location, *_IN_PACKAGE)):

@@ -15,7 +15,6 @@ from vedette.errors import ConfigError
 from vedette.guard.warninglists import Index
 from vedette.model import IndicatorType as T
 from vedette.model import Key
-from vedette.pipeline import warninglists
 from vedette.pipeline.warninglists import (
     fetched_lists,
     list_files,
@@ -34,9 +33,7 @@ def write(directory: Path, name: str, members: Sequence[str], kind: str = "hostn
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A state directory, and no package."""
-    monkeypatch.setattr(warninglists, "PACKAGE", "no_such_package_of_lists")
+def settings(tmp_path: Path) -> Settings:
     (tmp_path / "state").mkdir()
     return Settings(home=str(tmp_path))
 
@@ -70,12 +67,10 @@ def test_a_setting_without_lists_is_an_error(settings: Settings, tmp_path: Path)
         open_index(own)
 
 
-def test_the_package_is_used_where_nothing_was_fetched(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(warninglists, "PACKAGE", "pymispwarninglists")
-    assert place_of(settings).what == "package"
+def test_the_package_alone_is_not_in_force(tmp_path: Path) -> None:
+    settings = Settings(home=str(tmp_path))
     assert package_lists() is not None
+    assert place_of(settings) == ("none", None)
     write(fetched_lists(settings), "fetched", ["a.example"])
     assert place_of(settings).what == "state"
 
