@@ -126,7 +126,8 @@ def _say_false(out: Output, done: Marked, *, told: bool) -> None:
         out.say(f"     MISP will be told: {done.told:,} false-positive sightings")
     elif not told:
         out.say("     No MISP is told: [feedback] sources is empty")
-    for value in done.indicators[:3]:
+    if done.indicators:
         out.say("     It goes on alerting. To end that, for good or until somebody looks at it:")
+    for value in done.indicators[:3]:
         out.say(f"       vedette allow add {shlex.quote(value)} --exact --why TEXT")
         out.say(f"       vedette indicator hold {shlex.quote(value)} --why TEXT")
