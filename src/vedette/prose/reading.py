@@ -7,7 +7,7 @@ indicators. Who writes indicators defangs them, or lists them: what is neither i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -50,7 +50,7 @@ class Doubt(StrEnum):
     """Why something that could be a value is not taken without being asked for."""
 
     MENTIONED = "mentioned, neither defanged nor alone in its line"
-    LINK = "link in a text that defangs its indicators"
+    LINK = "link that can be clicked on, beside other indicators"
     FILENAME = "file name"
     PATH = "path without a host"
 
@@ -60,6 +60,7 @@ _PLAIN = frozenset({T.MD5, T.SHA1, T.SHA256, T.CERT_MD5, T.CERT_SHA1, T.CERT_SHA
 _LINKS = ("http://", "https://", "ftp://")
 _CELLS = re.compile(r"[\t,;|]").split
 _AROUND = " \r\"'`<>*+-\u2022"
+_HOSTS_OF_A_LIST = 3
 _RATHER_FILES = frozenset({"cab", "mov", "py", "sh", "so", "zip"})
 """Endings that are top-level domains too, and hardly ever meant as such."""
 
@@ -93,16 +94,25 @@ def chosen(
             yield one
         elif one.key not in best or _RANK[one.evidence] < _RANK[best[one.key].evidence]:
             best[one.key] = one
-    defangs = any(one.evidence is Evidence.DEFANGED for one in best.values())
+    links = _means_its_links(best.values())
     for key, one in best.items():
-        doubt = None if everything else _doubt(one, defangs=defangs)
+        doubt = None if everything else _doubt(one, links=links)
         yield one if doubt is None else Doubted(key.value, one.line, doubt.value)
 
 
 _RANK = {evidence: rank for rank, evidence in enumerate(Evidence)}
 
 
-def _doubt(found: Found, *, defangs: bool) -> Doubt | None:
+def _means_its_links(found: Collection[Found]) -> bool:
+    """Whether links that stand alone are indicators: in a list of them, and not under a report."""
+    if any(one.evidence is Evidence.DEFANGED for one in found):
+        return False
+    links = [one.key.value for one in found if one.evidence is Evidence.LINK]
+    hosts = {value.partition("/")[0] for value in links}
+    return len(hosts) >= _HOSTS_OF_A_LIST or 2 * len(links) >= len(found)
+
+
+def _doubt(found: Found, *, links: bool) -> Doubt | None:
     kind, evidence = found.key.type, found.evidence
     if kind is T.FILENAME:
         return Doubt.FILENAME
@@ -110,7 +120,7 @@ def _doubt(found: Found, *, defangs: bool) -> Doubt | None:
         return Doubt.PATH
     if kind in _PLAIN or evidence is Evidence.DEFANGED:
         return None
-    if evidence is Evidence.LINK and defangs:
+    if evidence is Evidence.LINK and not links:
         return Doubt.LINK
     return Doubt.MENTIONED if evidence is Evidence.MENTIONED else None
 

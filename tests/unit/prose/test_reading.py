@@ -61,6 +61,10 @@ def test_links_are_taken_where_nothing_is_defanged_and_not_where_something_is() 
     taken, doubted = read("other[.]example", "https://www.vendor.com/report")
     assert taken == {"domain=other.example"}
     assert doubted == {"www.vendor.com/report": Doubt.LINK}
+    hashes = [f"{number:032x}" for number in range(4)]
+    assert read(link, *hashes)[1] == {"evil.example/gate": Doubt.LINK}
+    listed = [f"http://evil-{number}.example/a" for number in range(3)]
+    assert len(read(*listed, *hashes)[0]) == 7
 
 
 def test_the_best_evidence_for_a_value_counts() -> None:
