@@ -249,5 +249,6 @@ def test_the_demo_tells_its_story(engine: Engine, cli: Cli) -> None:
     assert "found by a hunt" in told.out
     assert "not published yet when it was last seen" in told.out
     assert "pulled demo-misp: 15 entries from 3 MISP events" in told.out
+    assert "github.com  domain: itself a member of cisco_top1000, tranco10k" in told.out
     assert "MISP has 3 sightings from vedette (Sensor team) in 'Loader campaign" in told.out
     assert "MISP has 1 sighting from vedette (Sensor team) in 'Loader: where it" in told.out

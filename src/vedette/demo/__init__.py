@@ -6,7 +6,6 @@ at hand.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -18,7 +17,7 @@ from msgspec import Struct
 
 from vedette.config import TEMPLATE, load
 from vedette.demo import traffic
-from vedette.demo.misp import FEED, SOURCE, Told, demo_misp, told, write_lists
+from vedette.demo.misp import FEED, SOURCE, Told, demo_misp, told
 from vedette.demo.past import NAME as UNKNOWN
 from vedette.demo.past import Past, look_back
 from vedette.errors import ProofError, SensorError
@@ -27,6 +26,7 @@ from vedette.model import IndicatorType, Outcome
 from vedette.pipeline.building import build
 from vedette.pipeline.delivering import push_current
 from vedette.pipeline.feeding_back import feed_back
+from vedette.pipeline.fetching_lists import fetch_lists
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.pulling import pull
 from vedette.pipeline.watching import read_hits
@@ -42,7 +42,6 @@ _TWEETFEED = Path("data/misp/tweetfeed-feed.tar.zst")
 _SERIES = ("8", "7")
 _WAIT_FOR_ALERTS_S = 20.0
 _POLL_S = 0.25
-_LISTS = "warninglists"
 
 # What the infected client does; each value is in an event of our MISP.
 _DOMAIN = "wWw.UpDaTe-CdN.eXaMpLe"  # listed: update-cdn.example; resolvers mix the case
@@ -102,8 +101,7 @@ def tell(directory: Path | None, series: str, say: Say) -> Story:
         )
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "vedette.toml").exists():
-            write_atomically(home / "vedette.toml", [_settings(home).encode()])
-        write_lists(home / _LISTS)
+            write_atomically(home / "vedette.toml", [_settings().encode()])
         hub = stack.enter_context(Hub(load(home / "vedette.toml")))
         story = _play(hub, home, engine, say, stack)
     story.seconds = round(time.monotonic() - started, 1)
@@ -122,22 +120,17 @@ def _engine(series: str) -> Engine:
     )
 
 
-def _settings(home: Path) -> str:
-    """The template, with two settings in their sections."""
-    own = {
-        "guard": f"warning_lists = {json.dumps(str(home / _LISTS))}",
-        "feedback": f"sources = {json.dumps([SOURCE])}",
-    }
-    text = TEMPLATE
-    for section, setting in own.items():
-        text = text.replace(f"[{section}]\n", f"[{section}]\n{setting}\n", 1)
-    return text
+def _settings() -> str:
+    """The template, and whom to tell of hits."""
+    return TEMPLATE.replace("[feedback]\n", f'[feedback]\nsources = ["{SOURCE}"]\n', 1)
 
 
 def _play(hub: Hub, home: Path, engine: Engine, say: Say, stack: ExitStack) -> Story:
     say("starting a MISP with three events, and pulling them with a key over its API")
     misp = stack.enter_context(demo_misp(home))
     pulls = [_pull_misp(hub, misp, home)]
+    say("fetching MISP's warning lists")
+    fetch_lists(hub, SOURCE)
     if (real := _tweetfeed()) is not None:
         say("pulling the real TweetFeed MISP feed (110,682 attributes)")
         pulls.append(_pull(hub, "tweetfeed", real))

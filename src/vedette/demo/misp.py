@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,8 @@ POPULAR = "github.com"
 """What an analyst marked for detection because the loader came from there: a mistake."""
 _LOADER = "Loader campaign"
 _LISTS = {
-    "cisco_top1000": ("Top 1000 websites from Cisco Umbrella", (POPULAR, "wikipedia.org")),
-    "tranco10k": ("Top 10K websites from Tranco", (POPULAR, "wikipedia.org", "debian.org")),
+    "Top 1000 websites from Cisco Umbrella": (POPULAR, "wikipedia.org"),
+    "Top 10K most-used sites from Tranco": (POPULAR, "wikipedia.org", "debian.org"),
 }
 """Two of MISP's warning lists, with few of their members."""
 
@@ -47,24 +46,13 @@ def demo_misp(home: Path) -> Iterator[FakeMisp]:
             event, {"type": "domain", "value": POPULAR, "comment": comment, "to_ids": True}
         )
         misp.state.publish(event)
+        for title, members in _LISTS.items():
+            misp.state.add_warninglist(
+                title, members, type="hostname", matching=("hostname", "domain", "url")
+            )
         key = misp.add_key(SIGHTER, "Sensor team")
         write_atomically(home / "misp.key", [key.encode()], mode=0o600)
         yield misp
-
-
-def write_lists(directory: Path) -> None:
-    """Write the warning lists as MISP's repository has them."""
-    for name, (title, members) in _LISTS.items():
-        body = {
-            "name": title,
-            "type": "hostname",
-            "version": 1,
-            "description": "Few members of the real list, for the demo.",
-            "matching_attributes": ["hostname", "domain", "url", "domain|ip"],
-            "list": list(members),
-        }
-        (directory / name).mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / name / "list.json", [json.dumps(body).encode()])
 
 
 def told(misp: FakeMisp) -> list[Told]:
