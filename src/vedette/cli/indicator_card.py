@@ -28,8 +28,24 @@ def show_review(out: Output, found: Review) -> None:
     for bad in found.unusable:
         where = f" ({bad.ref})" if bad.ref else ""
         out.warn(f"{bad.source} has exactly this{where}, and it cannot be used: {bad.reason}")
+    _show_past(out, found)
     if not found.indicators and found.next:
         _show_next(out, found.next)
+
+
+def _show_past(out: Output, found: Review) -> None:
+    past = found.past
+    if past is None:
+        return
+    if not past.values:
+        out.say("our network never showed it, as far as is remembered")
+        return
+    below = past.values - 1
+    more = f" and {below:,} name{'' if below == 1 else 's'} below" if below else ""
+    out.say(
+        f"our network showed it{more} {past.times:,} times,"
+        f" {moment(past.first_seen)} to {moment(past.last_seen)}: vedette sighting show"
+    )
 
 
 def _show_about(out: Output, one: About) -> None:

@@ -17,6 +17,7 @@ from vedette.normalize import ancestors
 from vedette.pipeline.explaining import explained
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.meaning import Meant, meant_by
+from vedette.pipeline.recalling import Past, recall
 from vedette.pipeline.whereabouts import OnSensor, Whereabouts
 from vedette.store import Fired, Judged, PastRuling, SourceRecord, Withdrawn
 
@@ -111,6 +112,8 @@ class Review(Struct, frozen=True, kw_only=True):
     """Values that sources have and that are no indicators here, by reason; not kept one by one."""
     listed: int
     """All indicators."""
+    past: Past | None
+    """None: nobody who has the memory open answers."""
     rulings: tuple[Ruling, ...]
     """In force on the value, listed or not."""
     next: tuple[str, ...]
@@ -152,6 +155,7 @@ def review(hub: Hub, text: str, *, now: int = 0) -> Review:
         withdrawn=() if itself else tuple(store.inbox.withdrawn(meant.keys)),
         sources=tuple(troubles),
         left_out={} if itself else store.skipped(),
+        past=recall(hub, text),
         listed=sum(store.entries.counts().values()),
         rulings=tuple(rulings.values()),
         next=() if indicators else _next_for_unlisted(text, meant, troubles),

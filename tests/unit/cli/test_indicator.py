@@ -183,3 +183,18 @@ def test_a_source_says_what_became_of_its_indicators(inbox: Cli) -> None:
     shown = inbox("source", "show", "feed")
     assert "6 indicators: 0 published, 5 held, 1 dropped" in shown.out
     assert inbox("source", "show", "feed", "--json").json["guard"] == listed["guard"]
+
+
+def test_the_card_says_in_short_what_our_network_showed(ask: Cli) -> None:
+    seen = ask("indicator", "show", "evil.example", "--json").json["past"]
+    assert (seen["values"], seen["first_seen"][:10], seen["last_seen"][:10]) == (
+        2,
+        "2026-01-20",
+        "2026-01-23",
+    )
+    assert "our network showed it and 1 name below" in ask("indicator", "show", "evil.example").out
+    assert "never showed it" in ask("indicator", "show", "absent.example").out
+
+
+def test_the_card_needs_no_memory(inbox: Cli) -> None:
+    assert inbox("indicator", "show", "evil.example", "--json").json["past"] is None
