@@ -43,6 +43,8 @@ class Terms:
     def allow_any(self, values: Iterable[str]) -> bool:
         """Whether something that has several values (tags) passes."""
         folded = [value.lower() for value in values]
+        if self._exact is not None:
+            return not self._exact.isdisjoint(folded)
         return self.allow(lambda term: any(wild(term, value) for value in folded))
 
 
