@@ -98,18 +98,18 @@ def _allow(facts: Facts, _policy: Policy) -> Finding:
     return PASS, "nobody allowed it"
 
 
-def _own(facts: Facts, _policy: Policy) -> Finding:
-    if facts.own:
-        return Outcome.DROP.value, f"our own: {facts.own} ([guard] own)"
-    return PASS, "not one of our own names or networks"
-
-
 def _impossible(facts: Facts, _policy: Policy) -> Finding:
     if facts.suffix is Suffix.ICANN and facts.key.type is IndicatorType.DOMAIN:
         return Outcome.DROP.value, "a public suffix: every name below it would alert"
     if (network := _network(facts)) and (why := impossible(network)):
         return Outcome.DROP.value, why
     return PASS, "a value that one party can have"
+
+
+def _own(facts: Facts, _policy: Policy) -> Finding:
+    if facts.own:
+        return Outcome.DROP.value, f"our own: {facts.own} ([guard] own)"
+    return PASS, "not one of our own names or networks"
 
 
 def _expired(facts: Facts, policy: Policy) -> Finding:
@@ -225,8 +225,8 @@ _LAST = "publish"
 TESTS: dict[str, Test] = {
     "labels": _labels,
     "allow": _allow,
-    "own": _own,
     "impossible": _impossible,
+    "own": _own,
     "expired": _expired,
     "hold": _hold,
     "deny": _deny,
