@@ -27,7 +27,7 @@ from vedette.ruleset import manifest
 from vedette.ruleset.coverage import markdown
 from vedette.ruleset.sets import SetSpec
 from vedette.sensor import settings as sensor_settings
-from vedette.sources import filters, misp_api, misp_feed, plain_list
+from vedette.sources import filters, imported, misp_api, misp_feed, plain_list, stix, taxii
 from vedette.sources.presets import presets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -246,6 +246,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "misp-settings": fields_of(misp_api.MispApi),
     "misp-feed-settings": fields_of(misp_feed.MispFeed),
     "list-settings": fields_of(plain_list.PlainList),
+    "stix-settings": fields_of(stix.StixBundles),
+    "taxii-settings": fields_of(taxii.Taxii),
+    "import-settings": fields_of(imported.Imported),
     "filter-settings": fields_of(filters.Filters),
     "sensor-settings": fields_of(sensor_settings.Sensor),
     "manifest": fields_of(manifest.Manifest),
