@@ -23,6 +23,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "cli/*.py": ("unit/cli/test_cli.py", "one file for the commands that only print"),
     "demo/*.py": ("engine/test_spine.py", "needs a real engine"),
     "eve/*.py": ("unit/eve/test_reader.py", "the parts of following one file"),
+    "guard/facts.py": ("unit/guard/test_chain.py", "nouns that do nothing"),
     "hits/*.py": ("unit/hits/test_reader.py", "the steps of one reader"),
     "misp/*.py": ("unit/misp/test_feed.py", "the forms that one feed may have"),
     "normalize/*.py": ("unit/normalize/test_names.py", "reached through normalize() alone"),
