@@ -20,10 +20,13 @@ from vedette.testing.engine import find_engine
 NAMES = (
     *("suricata_load", "packets", "memcap", "list_to_bundle", "delta", "misp_pull"),
     *("ingest", "known", "hunt", "growth"),
-    "feedback",
+    *("feedback", "warninglists"),
 )
 _NO_ENGINE = frozenset(
-    {"list_to_bundle", "misp_pull", "ingest", "known", "hunt", "growth", "feedback"}
+    {
+        *("list_to_bundle", "misp_pull", "ingest", "known", "hunt", "growth"),
+        *("feedback", "warninglists"),
+    }
 )
 
 

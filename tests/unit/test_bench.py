@@ -48,6 +48,7 @@ OF_THE_POOL = {
         "kill -9",
         "PyMISP add_sighting",
     ),
+    "warninglists": ("**Vedette**, the table is there", "a dictionary of names", "slow_search="),
     "growth": ("bytes an event, all tables", "| 40,000 keys |", "the same by the engine's SQL"),
 }
 """They need no engine."""
