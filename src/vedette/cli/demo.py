@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vedette.cli.common import with_output
 from vedette.cli.hit import show_hits
 from vedette.cli.output import Output
-from vedette.demo import Story, count_of, tell
 from vedette.model import Outcome
+
+if TYPE_CHECKING:
+    from vedette.demo import Story
 
 
 @click.command()
@@ -23,12 +26,16 @@ from vedette.model import Outcome
 @with_output
 def demo(out: Output, engine: str, directory: Path | None) -> None:
     """Run the main job here: a MISP, a real Suricata, alerts that know their context."""
+    from vedette.demo import tell  # noqa: PLC0415 - its servers are nobody else's
+
     story = tell(directory, engine, lambda text: out.say(f"... {text}"))
     _show(out, story)
     out.result(story)
 
 
 def _show(out: Output, story: Story) -> None:
+    from vedette.demo import count_of  # noqa: PLC0415
+
     indicators, types = count_of(story.manifest)
     rules = story.manifest.rules_for(story.pushed.proof.target)
     proof = story.pushed.proof
