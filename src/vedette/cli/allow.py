@@ -65,10 +65,16 @@ def _add(out: Output, kind: RulingKind, values: tuple[str, ...], options: dict[s
         say_ruling(out, made)
     if decided.touched:
         out.say(f"It is about {indicators(decided.touched)}. {APPLIED}")
-    elif kind is RulingKind.DENY:
-        out.warn("no source lists that yet, and only what is listed is published.")
-        out.say("     List it yourself: vedette indicator import FILE")
-    else:
+    if kind is RulingKind.DENY and decided.unlisted:
+        out.warn("only what is listed is published, and no source lists:")
+        for value in decided.unlisted:
+            out.say(f"     {value}")
+        out.say("     List it yourself, under a name of your own:")
+        out.say(
+            f"       echo '{decided.unlisted[0]}' | vedette indicator import - --name ours"
+            " --why TEXT"
+        )
+    elif not decided.touched:
         out.say("No source lists that now; it counts for what comes.")
     out.result(decided)
 

@@ -312,7 +312,7 @@ def _next_for_unlisted(text: str, meant: Meant, troubles: list[SourceTrouble]) -
         if one.source
     ]
     if meant.value:
-        found.append("vedette indicator import FILE     (list it yourself)")
+        found.append("vedette indicator import - --name NAME     (list it yourself)")
         found.append(f"vedette sighting show {_quoted(text)}     (whether it was ever met)")
     return tuple(found)
 

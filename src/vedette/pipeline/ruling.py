@@ -12,7 +12,7 @@ from vedette.errors import UsageError
 from vedette.model import IndicatorType, Key, Outcome, Ruling, RulingKind
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.meaning import meant_by, ruled_on
-from vedette.store import Judged, Wanted
+from vedette.store import Judged, Ruled, Wanted
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,8 @@ class Decided(Struct, frozen=True, kw_only=True):
     made: tuple[Ruling, ...]
     touched: int
     """Listed indicators that it is about."""
+    unlisted: tuple[str, ...] = ()
+    """Values of it about which no source says anything."""
     refused: tuple[tuple[str, str], ...] = ()
     """Values that it cannot be about, with why."""
 
@@ -57,9 +59,17 @@ def rule(
         why=why,
         until=until,
     )
-    touched = sum(1 for _ in store.rulings.touched(made))
+    ruled, meeting = Ruled(made), set[int]()
+    touched = 0
+    for key in store.rulings.touched(made):
+        touched += 1
+        meeting.update(one.id for one in ruled.of(key))
     _log(ruling, made, touched)
-    return Decided(made=tuple(made), touched=touched)
+    return Decided(
+        made=tuple(made),
+        touched=touched,
+        unlisted=tuple(one.value for one in made if one.id not in meeting),
+    )
 
 
 def unrule(
