@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+import msgspec
 import pytest
 import stamina
 from pymisp import PyMISP
@@ -90,6 +91,17 @@ class Life:
             self._observe()
         self.done[name] += 1
         self.clock.now += self.dice.choice([0, 0, 0, 1, 1, 2, 5, 40])
+
+    def hurry(self, event: FakeEvent | None) -> FakeEvent | None:
+        """Edit and publish an event and let no time pass: the next edit has the same timestamp."""
+        with self.state.lock:
+            if event is None or event.id not in self.state.events:
+                event = self._event()
+            if event is not None:
+                self.state.add_attribute(event, self._attribute())
+                self.state.publish(event)
+            self._observe()
+        return event
 
     def new_event(self) -> bool:
         if len(self.state.events) >= EVENTS_MAX:
@@ -221,7 +233,9 @@ class Life:
         return bool(drafts)
 
     def unpublish(self) -> bool:
-        return self._on_event(self.state.unpublish)
+        if (event := self._event()) is not None:
+            self.state.unpublish(event)
+        return event is not None
 
     def delete_event(self) -> bool:
         return self._on_event(self.state.delete_event)
@@ -240,21 +254,29 @@ class Life:
     def _on_event(self, change: Callable[[FakeEvent], object]) -> bool:
         if (event := self._event()) is not None:
             change(event)
+            self._haste(event)
         return event is not None
 
     def _on_attribute(self, change: Callable[[FakeEvent, FakeAttribute], object]) -> bool:
-        live = [
-            (event, item)
-            for event in self.state.events.values()
-            for item in event.live_attributes()
-        ]
-        if live:
-            change(*self.dice.choice(live))
+        event = self._event()
+        live = list(event.live_attributes()) if event else []
+        if event and live:
+            change(event, self.dice.choice(live))
+            self._haste(event)
         return bool(live)
 
+    def _haste(self, event: FakeEvent) -> None:
+        """Often what was edited is published in the same second."""
+        if self.dice.random() < 0.3 and event.id in self.state.events:
+            self.state.publish(event)
+
     def _event(self) -> FakeEvent | None:
+        """Any event, but often the one that was changed last."""
         events = list(self.state.events.values())
-        return self.dice.choice(events) if events else None
+        if not events:
+            return None
+        last = max(events, key=lambda event: event.timestamp)
+        return last if self.dice.random() < 0.3 else self.dice.choice(events)
 
     def _next(self) -> int:
         self._number += 1
@@ -359,11 +381,12 @@ class Mirror:
             "url": life.misp.url,
             "key_file": str(key_file),
             "page_size": 6,
-            "timeout_s": 0.5,
+            "timeout_s": 20.0,
             "retries": 2,
             "unpublished_grace": "365d",
         }
         self.source = TimedMisp(name="misp", **settings)  # type: ignore[arg-type]
+        self.impatient = msgspec.structs.replace(self.source, timeout_s=0.4)
         database = load(home / "vedette.toml").database
         database.parent.mkdir(parents=True)
         self.store = Store(database)
@@ -402,7 +425,7 @@ class Mirror:
     # -- pulls
 
     def pull_well(self) -> PullSummary:
-        summary = self._pull()
+        summary = self._pull(self.source)
         self.pulls["well"] += 1
         self.check(exactly=True)
         return summary
@@ -418,7 +441,8 @@ class Mirror:
             self.misp.outage()
         restart, edits = trouble == "restart", trouble == "edits"
         try:
-            self._pull(self._restart if restart else self._edits if edits else None)
+            happen = self._restart if restart else self._edits if edits else None
+            self._pull(self.impatient, happen)
             self.pulls[f"{trouble}, came through"] += 1
         except SourceError:
             self.pulls[f"{trouble}, failed"] += 1
@@ -428,10 +452,10 @@ class Mirror:
                 self.misp.recover()
         self.check(exactly=False)
 
-    def _pull(self, happen: Callable[[], object] | None = None) -> PullSummary:
+    def _pull(self, source: TimedMisp, happen: Callable[[], object] | None = None) -> PullSummary:
         running = self.store.pull("misp", accept=True)
         try:
-            for item in self.source.fetch(running.known()):
+            for item in source.fetch(running.known()):
                 running.take(item)
                 if happen is not None and self.dice.random() < 0.1:
                     happen()
@@ -509,12 +533,17 @@ def test_whatever_happens_the_mirror_equals_its_misp_in_the_end(
                 mirror.note()
                 if number % PULL_EVERY:
                     continue
+                hurried = life.hurry(None) if dice.random() < 0.3 else None
+                mirror.note()
                 if number // PULL_EVERY in kill_at:
                     mirror.pull_and_die()
                 elif dice.random() < 0.5:
                     mirror.pull_badly()
                 else:
                     mirror.pull_well()
+                if hurried is not None:
+                    life.hurry(hurried)
+                    mirror.note()
                 if number % 300 == 299:
                     clock.now += DAY_S  # a nightly reconcile
             _end(life, mirror)
