@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 import click
@@ -71,7 +72,7 @@ def _add(out: Output, kind: RulingKind, values: tuple[str, ...], options: dict[s
             out.say(f"     {value}")
         out.say("     List it yourself, under a name of your own:")
         out.say(
-            f"       echo '{decided.unlisted[0]}' | vedette indicator import - --name ours"
+            f"       echo {quote(decided.unlisted[0])} | vedette indicator import - --name ours"
             " --why TEXT"
         )
     elif not decided.touched:

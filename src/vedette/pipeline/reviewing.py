@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from enum import StrEnum
+from shlex import quote
 
 from msgspec import Struct
 
@@ -276,7 +277,7 @@ def _troubles(sources: list[SourceRecord]) -> list[SourceTrouble]:
 def _next(
     key: Key, state: State, steps: tuple[Tested, ...], rulings: tuple[Ruling, ...]
 ) -> tuple[str, ...]:
-    value = _quoted(key.value)
+    value = quote(key.value)
     allow = f"vedette allow add {value} --why TEXT     (never alert on it)"
     hold = f"vedette indicator hold {value} --why TEXT     (off the sensors for now)"
     release = f"vedette indicator release {value} --why TEXT     (publish it)"
@@ -297,7 +298,7 @@ def _undrop(value: str, test: str, rulings: tuple[Ruling, ...]) -> tuple[str, ..
     """What takes a drop back that a release does not."""
     if test == "allow":
         on = next((one.value for one in rulings if one.kind is RulingKind.ALLOW), value)
-        return (f"vedette allow remove {_quoted(on)} --why TEXT     (alert on it again)",)
+        return (f"vedette allow remove {quote(on)} --why TEXT     (alert on it again)",)
     if test == "own":
         return ("vedette.toml, [guard] own     (what is ours)",)
     if test == "expired":
@@ -313,10 +314,5 @@ def _next_for_unlisted(text: str, meant: Meant, troubles: list[SourceTrouble]) -
     ]
     if meant.value:
         found.append("vedette indicator import - --name NAME     (list it yourself)")
-        found.append(f"vedette sighting show {_quoted(text)}     (whether it was ever met)")
+        found.append(f"vedette sighting show {quote(text)}     (whether it was ever met)")
     return tuple(found)
-
-
-def _quoted(value: str) -> str:
-    plain = value.isascii() and all(char.isalnum() or char in "._-/:,@=+" for char in value)
-    return value if plain and value else "'" + value.replace("'", "'\\''") + "'"

@@ -76,7 +76,7 @@ def test_a_denied_value_that_nobody_lists_says_how_to_list_it(cli: Cli) -> None:
     assert "1 listed indicator" in listed.out
     unlisted = cli("deny", "add", "other.example", "--why", "in our report")
     assert unlisted.code == 0
-    assert "echo 'other.example' | vedette indicator import - --name" in unlisted.out
+    assert "echo other.example | vedette indicator import - --name" in unlisted.out
     both = cli("deny", "add", "192.0.2.0/24", "more.example", "--why", "x", "--json").json
     assert (both["touched"], both["unlisted"]) == (1, ["more.example"])
     assert len(cli("deny", "list", "--json").json) == 4
