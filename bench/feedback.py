@@ -88,8 +88,7 @@ def _sending(options: Options, count: int) -> Table:
         ("what", "sightings", "wall s", "a second", "each arrived"),
         rows,
         (
-            "wall: with the start of each process, but not of the whole command line; target:"
-            " 1,000 a second",
+            "wall: with the start of processes, without the command line; target: 1,000 a second",
             "checked: every attribute has exactly one sighting",
         ),
     )

@@ -27,7 +27,8 @@ from vedette.store.outbox import Addressee
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1_000
+BATCH = 500
+"""A MISP with a million attributes takes about a second for so many."""
 _RETRY_MIN_S, _RETRY_MAX_S = 30, 3_600
 _LOCK_WAIT_S = 60.0
 
