@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import click
+import msgspec
 
 from vedette.cli import hit_card
 from vedette.cli.choices import limit_of
@@ -12,6 +13,7 @@ from vedette.cli.common import error_document, hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.config import parse_duration
 from vedette.errors import UsageError, VedetteError
+from vedette.hits.severity import severity_of
 from vedette.pipeline.delivering import sensors
 from vedette.pipeline.watching import Reading, read_hits
 from vedette.store import HitRecord
@@ -62,7 +64,12 @@ def list_command(
         out.say("No retro hits. `vedette run` hunts what is new; `vedette hunt new` does it now.")
     elif not records:
         out.say("No hits. `vedette run` reads them all the time; `vedette hit read` does it now.")
-    out.result(records)
+    out.result(
+        [
+            {**msgspec.to_builtins(record), "severity": severity_of(record.contexts)}
+            for record in records
+        ]
+    )
 
 
 def show_hits(out: Output, records: list[HitRecord], *, numbered: bool = False) -> None:
@@ -72,7 +79,10 @@ def show_hits(out: Output, records: list[HitRecord], *, numbered: bool = False) 
         listed = f"  listed: {record.value}" if record.value not in ("", shown) else ""
         judged = "" if record.status == "new" else f"  {record.status}"
         number = f"  hit {record.id}" if numbered else ""
-        out.say(f"{moment(record.last_seen)}  {shown}{listed}{number}{judged}", style="bold")
+        severe = f"  {level}" if (level := severity_of(record.contexts)) else ""
+        out.say(
+            f"{moment(record.last_seen)}  {shown}{listed}{number}{severe}{judged}", style="bold"
+        )
         times = "once" if record.count == 1 else f"{record.count:,} times"
         since = "" if record.count == 1 else f" since {moment(record.first_seen)}"
         out.say(

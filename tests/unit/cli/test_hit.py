@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from vedette.demo import FEED
 from vedette.testing.command import Cli
 
 
@@ -26,3 +28,28 @@ def test_an_eve_that_cannot_be_read_does_not_keep_the_others(cli: Cli, short_pat
     assert [(one["sensor"], one["lines"]) for one in done.json["read"]] == [("good", 1)]
     assert [one["exit_code"] for one in done.json["failed"]] == [8]
     assert "good: 1 lines" not in cli("hit", "read", "bad").out
+
+
+def test_a_hit_says_how_bad_its_sources_call_it(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    cli("source", "add", "misp-feed", FEED, "--name", "demo")
+    cli("source", "pull")
+    alert = {
+        "timestamp": "2026-11-24T07:00:00.000000+0000",
+        "flow_id": 7,
+        "event_type": "alert",
+        "src_ip": "10.0.0.5",
+        "dest_ip": "192.0.2.53",
+        "tx_id": 0,
+        "alert": {"gid": 1, "signature_id": 1_400_102},
+        "dns": {"query": [{"type": "query", "rrname": "update-cdn.example", "rrtype": "A"}]},
+    }
+    (short_path / "eve.json").write_text(json.dumps(alert) + "\n")
+    eve = short_path / "eve.json"
+    cli("sensor", "add", "gate", "--socket", "s", "--rules", "r", "--eve", eve)
+    cli("hit", "read")
+    (hit,) = cli("hit", "list", "--json").json
+    level = hit["contexts"][0]["threat_level"]
+    assert level in ("high", "medium", "low")
+    assert hit["severity"] == level
+    assert f"  {level}" in cli("hit", "list").out.splitlines()[0]
