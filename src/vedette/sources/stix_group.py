@@ -115,7 +115,7 @@ class Groups:
         """Yield the group of one indicator."""
         if not _is_key(head.id):
             shown = bytes(raw)[:_SHOWN].decode(errors="replace")
-            self._stray.append(Rejected(shown, "an object", "indicator without an id"))
+            self._stray.append(Rejected(shown, "an object", "indicator without a usable id"))
             return
         try:
             indicator = read(raw, IndicatorObject)

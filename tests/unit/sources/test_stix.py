@@ -116,7 +116,7 @@ def test_one_bad_object_costs_itself_and_keeps_what_we_hold_of_it(tmp_path: Path
     (broken,) = [item for item in second if isinstance(item, Broken)]
     assert broken.key == an_indicator(1)["id"]
     assert [item.reason for item in second if isinstance(item, Rejected)] == [
-        "indicator without an id"
+        "indicator without a usable id"
     ]
     assert Skipped("seen, not called bad: nothing that STIX knows") in second
     third = fetch(path, versions(second, versions(first)))
@@ -244,6 +244,34 @@ def test_half_a_download_is_an_error(web: Web) -> None:
     web.server.faults.add(Fault(FaultKind.CUT))
     with pytest.raises(SourceError):
         fetch(f"{web.server.url}/bundle.json")
+
+
+def test_a_hostile_bundle_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    deep = json.loads("[" * 300 + "]" * 300)
+    path.write_text(
+        bundle(
+            an_indicator(1, id="indicator--\x1b[2J"),
+            an_indicator(2, id="i" * 10_000),
+            an_indicator(3, x_deep=deep, name="\x1b]0;x\x07\n" * 9_000, labels=["a\tb\nc"] * 9_000),
+            an_indicator(4, pattern="[" * 100_000),
+            an_indicator(5, pattern="[url:value = 'http://a.example/\"; content:\"x']"),
+            an_indicator(6, '"; sid:1;)'),
+            an_indicator(7, valid_until="9" * 5_000),
+            an_indicator(8, confidence=1e308, pattern="[ipv4-addr:value = '0.0.0.0/0']"),
+            an_indicator(9),
+        )
+    )
+    items = fetch(path)
+    found = {item.value: item for item in items if isinstance(item, Indicator)}
+    assert {"evil-3.example", "evil-9.example"} <= found.keys()
+    assert found["evil-3.example"].context.tags == ("a b c",)
+    assert len(found["evil-3.example"].context.info) <= 500
+    assert all("\n" not in item.context.info for item in found.values())
+    assert all(len(item.value) <= 200 for item in items if isinstance(item, Rejected))
+    reasons = {item.reason for item in items if isinstance(item, (Rejected, Broken))}
+    assert {"indicator without a usable id", "character not allowed"} <= reasons
+    assert "0.0.0.0/0" not in found
 
 
 def test_ten_thousand_objects_are_read_in_seconds(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_the_newest_indicators_come_without_groups() -> None:
     assert [i.value for i in items if isinstance(i, Indicator)] == ["evil-2.example"]
     assert [i.reason for i in items if isinstance(i, Rejected)] == [
         "single label",
-        "indicator without an id",
+        "indicator without a usable id",
     ]
     assert Skipped("seen, not called bad: url") in items
 
