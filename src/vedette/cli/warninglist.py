@@ -12,6 +12,8 @@ from vedette.pipeline.checking_lists import check_values, count_members
 from vedette.pipeline.fetching_lists import Fetched, fetch_lists
 from vedette.pipeline.warninglists import open_index, place_of
 
+_NO_LISTS = "there are no warning lists; fetch them with: vedette warninglist update"
+
 
 @click.group()
 def warninglist() -> None:
@@ -53,7 +55,7 @@ def list_command(out: Output) -> None:
             f" from {place.directory}"
         )
     else:
-        out.warn("there are no warning lists; fetch them with: vedette warninglist update")
+        out.warn(_NO_LISTS)
     for name, reason in index.broken.items():
         out.bad(f"{name} cannot be read: {reason}")
     out.result(
@@ -121,6 +123,8 @@ def _say(out: Output, found: Fetched) -> None:
 def check(out: Output, values: tuple[str, ...]) -> None:
     """Show the lists that each VALUE is on (any spelling), and what follows for an indicator."""
     index = open_index(settings())
+    if not index.lists:
+        out.warn(_NO_LISTS)
     checked = check_values(index, values)
     for one in checked:
         if not one.key:

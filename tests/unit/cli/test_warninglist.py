@@ -117,3 +117,10 @@ def test_a_wrong_place_is_said(cli: Cli, short_path: Path) -> None:
     empty = short_path / "empty"
     empty.mkdir()
     assert "there are no warning lists in" in cli("warninglist", "update", "--from", empty).err
+
+
+def test_without_lists_it_says_so(cli: Cli) -> None:
+    for command in (("list",), ("check", "big.example")):
+        done = cli("warninglist", *command)
+        assert done.code == 0
+        assert "there are no warning lists" in done.out

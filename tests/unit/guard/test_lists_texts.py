@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vedette.guard import lists_texts
 from vedette.guard.lists_model import ListKind
 from vedette.guard.lists_texts import Sets, TextRows, Texts
 
@@ -79,6 +81,18 @@ def test_dots_case_and_alphabet_of_members_do_not_matter() -> None:
 def test_what_is_no_text_is_counted() -> None:
     rows = TextRows()
     assert rows.add(0, ListKind.STRING, ["", "  ", "...", "a\nb", "good", "\udcff"]) == 4
+
+
+def test_without_numpy_the_same_table_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sections() -> dict[str, bytes]:
+        rows = TextRows()
+        rows.add(0, ListKind.HOSTNAME, [f"n{n}.example" for n in range(200)])
+        rows.add(1, ListKind.STRING, [f"n{n}.example" for n in range(100, 300)])
+        return rows.freeze(Sets())
+
+    made = sections()
+    monkeypatch.setattr(lists_texts, "HAS_NUMPY", False)
+    assert sections() == made
 
 
 def test_a_member_of_two_lists_is_there_once() -> None:
