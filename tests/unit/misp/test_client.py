@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from vedette.errors import SourceError
 from vedette.misp.client import Key, MispClient, read_key
 from vedette.misp.http import Connection
 from vedette.testing.fake_misp import ADMIN_KEY, FakeMisp
+from vedette.testing.faults import Fault, FaultKind
+from vedette.testing.loopback import LoopbackServer, Response
 
 
 @pytest.fixture
@@ -89,6 +92,67 @@ def test_a_page_of_one_ends_although_the_header_says_one(
     number = add(misp, "a.example")
     assert client.attributes([number], limit=1, page=1).more is True
     assert client.attributes([number], limit=1, page=2).more is False
+
+
+@pytest.mark.parametrize(
+    ("headers", "rows", "more"),
+    [
+        ({"X-Result-Count": "3", "X-Skipped-Elements-Count": "3"}, 0, True),
+        ({"X-Result-Count": "3", "X-Skipped-Elements-Count": "2"}, 1, True),
+        ({"X-Result-Count": "2", "X-Skipped-Elements-Count": "2"}, 0, False),
+        ({"X-Result-Count": "4", "X-Skipped-Elements-Count": "0"}, 3, True),
+        ({"X-Result-Count": "1", "X-Skipped-Elements-Count": "0"}, 0, False),
+        ({"X-Result-Count": "garbage"}, 3, True),
+        ({}, 3, True),
+        ({}, 2, False),
+    ],
+)
+def test_a_page_that_is_short_or_empty_need_not_be_the_last(
+    headers: dict[str, str], rows: int, more: bool
+) -> None:
+    found = ",".join(
+        f'{{"id": "{n}", "event_id": "1", "type": "domain", "value": "{n}.example"}}'
+        for n in range(1, rows + 1)
+    )
+    body = f'{{"response": {{"Attribute": [{found}]}}}}'.encode()
+    with LoopbackServer(lambda _: Response(200, body, headers=headers)) as server:
+        key = Key(ADMIN_KEY, open_to_others=False)
+        with MispClient(server.url, key, Connection()) as client:
+            page = client.attributes(["1"], limit=3, page=1)
+    assert (len(page.attributes), page.more) == (rows, more)
+
+
+def test_events_that_nobody_asked_for_are_refused(misp: FakeMisp, client: MispClient) -> None:
+    number, other = add(misp, "a.example"), add(misp, "b.example")
+    asked = misp.state.event(number)
+    assert asked is not None
+    assert list(client.metadata([asked.uuid])) == [number]
+    body = b'{"response": [{"Event": {"id": "%s", "info": "x"}}]}' % other.encode()
+    misp.faults.add(Fault(FaultKind.BODY, path="events/restSearch", body=body))  # eventid ignored
+    with pytest.raises(SourceError, match="events that were not asked for"):
+        client.metadata([number])
+
+
+def test_the_servers_clock_is_known_and_ours_counts_where_it_has_none(tmp_path: Path) -> None:
+    key = Key(ADMIN_KEY, open_to_others=False)
+    for date, expected in (("Tue, 14 Nov 2023 22:13:20 GMT", 1_700_000_000), ("x", time.time())):
+        headers = {"Date": date}
+        with (
+            LoopbackServer(lambda _, h=headers: Response(200, b"[]", headers=h)) as server,  # type: ignore[misc]
+            MispClient(server.url, key, Connection()) as client,
+        ):
+            client.index()
+            assert expected - 3 <= client.server_time <= expected
+
+
+def test_a_header_of_the_operators_does_not_replace_the_key(misp: FakeMisp, tmp_path: Path) -> None:
+    extra = tmp_path / "headers"
+    extra.write_text("Authorization: Basic eDp5\nX-Pass: 1\n")
+    extra.chmod(0o600)
+    key = Key(ADMIN_KEY, open_to_others=False)
+    with MispClient(misp.url, key, Connection(header_file=str(extra))) as client:
+        assert client.index() == []
+    assert misp.requests[0].headers["x-pass"] == "1"
 
 
 def test_a_url_that_is_none_is_told() -> None:

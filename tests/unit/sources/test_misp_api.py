@@ -531,6 +531,34 @@ def test_attributes_that_nobody_asked_for_are_refused(misp: FakeMisp, source: Mi
         list(source.fetch({}))
 
 
+def test_an_event_whose_uuid_is_none_is_broken_and_costs_no_other(
+    misp: FakeMisp, source: MispApi
+) -> None:
+    bad = "../../../../etc/cron.d/evil\x1b[2J"
+    add(misp, "a.example")
+    misp.state.add_event({"info": "x", "uuid": bad, "published": True, "timestamp": 5})
+    items = list(source.fetch({}))
+    assert values(items) == ["a.example"]
+    assert [item.reason for item in items if isinstance(item, Broken)] == [
+        "the list names an event that is no UUID"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"reconcile": "nightly"}, "reconcile: 'nightly' is no duration"),
+        ({"unpublished_grace": "1"}, "unpublished_grace"),
+        ({"missing_grace": "x"}, "missing_grace"),
+        ({"zmq": "misp.example.org:50000"}, "is no address like tcp"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, str], message: str) -> None:
+    fields = {"name": "m", "url": "u", "key_file": "k", **settings}
+    with pytest.raises(msgspec.ValidationError, match=message):
+        msgspec.json.decode(msgspec.json.encode(fields), type=MispApi)
+
+
 # -- settings
 
 
