@@ -49,6 +49,7 @@ OF_THE_POOL = {
         "PyMISP add_sighting",
     ),
     "warninglists": ("**Vedette**, the table is there", "a dictionary of names", "slow_search="),
+    "guard": ("**all of them, for the first time**", "nothing changed", "changes brought"),
     "growth": ("bytes an event, all tables", "| 40,000 keys |", "the same by the engine's SQL"),
 }
 """They need no engine."""
