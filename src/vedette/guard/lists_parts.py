@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from itertools import accumulate
 
-try:
-    import numpy as np
-except ImportError:  # pragma: no cover - it comes with vedette[hub]
-    HAS_NUMPY = False
-else:
-    HAS_NUMPY = True
+HAS_NUMPY = find_spec("numpy") is not None
+"""It comes with ``vedette[hub]``; imported where it is used, since every command would pay."""
 
 _TEXT_MAX = 1 << 20
 _HEADS = (8, 4)
@@ -59,6 +56,8 @@ class Words:
                 yield from self._compared(text, size, heads)
 
     def _compared(self, text: bytes, size: int, heads: dict[int, list[int]]) -> Iterator[Place]:
+        import numpy as np  # noqa: PLC0415
+
         there = np.zeros(1 << 64 - _SHIFT, dtype=bool)
         there[[(head * _SPREAD & (1 << 64) - 1) >> _SHIFT for head in heads]] = True
         shape = (len(text) - size + 1,)

@@ -17,9 +17,6 @@ from vedette.guard.lists_model import ListKind
 from vedette.guard.lists_parts import HAS_NUMPY
 from vedette.normalize import canonical_name
 
-if HAS_NUMPY:
-    import numpy as np
-
 Sections = Mapping[str, memoryview]
 _END = b"\n"
 _THERE = 1
@@ -133,6 +130,8 @@ class TextRows:
 def _sorted(rows: array[int]) -> Sequence[int]:
     if not HAS_NUMPY:
         return sorted(rows)
+    import numpy as np  # noqa: PLC0415 - every command would pay
+
     np.frombuffer(rows, dtype=np.uint64).sort()  # in place: a list of them takes 40 bytes each
     return rows
 

@@ -13,9 +13,6 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from stix2patterns.exceptions import ParseException
-from stix2patterns.v21.pattern import Pattern
-
 
 class Reason(StrEnum):
     """Why a pattern, or a part of one, cannot be values to look for."""
@@ -99,6 +96,10 @@ def parsed(text: str) -> Iterator[Together | Reason]:
     if len(text) > TEXT_MAX:
         raise Unreadable(Reason.TOO_LONG)
     tree = _Tree()
+    # A tenth of a second, which every command would pay.
+    from stix2patterns.exceptions import ParseException  # noqa: PLC0415
+    from stix2patterns.v21.pattern import Pattern  # noqa: PLC0415
+
     try:
         Pattern(text).visit(tree)
         found = list(_observations(tree.root.getChild(0)))
