@@ -43,10 +43,12 @@ class Words:
         if not self._words:
             return
         for first, chunk in _chunks(values):
-            text = b"\n".join(chunk) + b"\n"
-            starts = [0, *accumulate(len(value) + 1 for value in chunk)]
-            seen = {(bisect_right(starts, at) - 1, number) for at, number in self._places(text)}
-            yield from ((first + position, number) for position, number in sorted(seen))
+            text = "\n".join(chunk).encode("utf-8", "surrogatepass") + b"\n"
+            if places := list(self._places(text)):
+                lines = (value.encode("utf-8", "surrogatepass") for value in chunk)
+                starts = [0, *accumulate(len(line) + 1 for line in lines)]
+                seen = {(bisect_right(starts, at) - 1, number) for at, number in places}
+                yield from ((first + position, number) for position, number in sorted(seen))
 
     def _places(self, text: bytes) -> Iterator[Place]:
         for number in self._others:
@@ -78,13 +80,12 @@ def _each(text: bytes, word: bytes, number: int) -> Iterator[Place]:
         at = text.find(word, at + 1)
 
 
-def _chunks(values: Sequence[str]) -> Iterator[tuple[int, list[bytes]]]:
+def _chunks(values: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
     """Parts of a long list, about a megabyte each, with where they start."""
-    chunk: list[bytes] = []
-    first = size = 0
-    for position, value in enumerate(values, start=1):
-        chunk.append(data := value.encode("utf-8", "surrogatepass"))
-        size += len(data)
-        if size >= _TEXT_MAX or position == len(values):
-            yield first, chunk
-            chunk, first, size = [], position, 0
+    ends = [*accumulate(map(len, values))]
+    first = 0
+    while first < len(values):
+        before = ends[first - 1] if first else 0
+        last = max(bisect_right(ends, before + _TEXT_MAX), first + 1)
+        yield first, values[first:last]
+        first = last
