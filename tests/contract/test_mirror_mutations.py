@@ -38,7 +38,7 @@ LIVES = int(os.environ.get("VEDETTE_MUTATIONS", "1"))
 SEED = int(os.environ.get("VEDETTE_MUTATIONS_SEED", "1"))
 OPERATIONS = int(os.environ.get("VEDETTE_MUTATIONS_LENGTH", "1000"))
 PULL_EVERY = 9
-KILLS = 5
+KILLS = 4
 DAY_S = 86_400
 EVENTS_MAX = 40
 
@@ -380,7 +380,7 @@ class Mirror:
         settings = {
             "url": life.misp.url,
             "key_file": str(key_file),
-            "page_size": 6,
+            "page_size": 8,
             "timeout_s": 20.0,
             "retries": 2,
             "unpublished_grace": "365d",
@@ -425,7 +425,9 @@ class Mirror:
     # -- pulls
 
     def pull_well(self) -> PullSummary:
-        summary = self._pull(self.source)
+        # Small pages wait for the second of an edit to pass, and this is a test of 1,000 edits.
+        page_size = self.dice.choice([8, 50, 50, 50])
+        summary = self._pull(msgspec.structs.replace(self.source, page_size=page_size))
         self.pulls["well"] += 1
         self.check(exactly=True)
         return summary
