@@ -155,6 +155,9 @@ class GuardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     warning_lists: str = ""
     """Directory of MISP warning lists; empty: what ``vedette warninglist update`` fetched into the
     state directory."""
+    lists_every: str = "1d"
+    """How often ``vedette run`` fetches them again, from where they came last (if nobody fetched
+    any: from the first MISP among the sources); empty: never."""
     drop_lists: tuple[str, ...] = ()
     """More warning lists (names of their directories, ``*`` allowed) whose own members are dropped,
     beside the curated ones that ``vedette warninglist list`` marks."""
@@ -306,6 +309,7 @@ def load(path: Path) -> Settings:
         settings.notify.repeat,
         settings.notify.gather,
         *settings.guard.age.values(),
+        *filter(None, [settings.guard.lists_every]),
         *(place.timeout for place in settings.opensearch.values()),
     ):
         parse_duration(text)

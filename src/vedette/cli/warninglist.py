@@ -9,7 +9,8 @@ from vedette.cli.common import hub, settings, with_output
 from vedette.cli.output import Output
 from vedette.guard.warninglists import Index
 from vedette.pipeline.checking_lists import check_values, count_members
-from vedette.pipeline.fetching_lists import Fetched, fetch_lists
+from vedette.pipeline.fetching_lists import Fetched
+from vedette.pipeline.keeping_lists import update_lists
 from vedette.pipeline.warninglists import open_index, place_of
 
 _NO_LISTS = "there are no warning lists; fetch them with: vedette warninglist update"
@@ -88,9 +89,12 @@ def _does(index: Index, number: int) -> str:
 )
 @with_output
 def update(out: Output, place: str) -> None:
-    """Fetch warning lists into the state directory; one that cannot be read changes nothing."""
+    """Fetch warning lists into the state directory; one that cannot be read changes nothing.
+
+    `vedette run` fetches them again from the same place every day.
+    """
     with hub() as opened, out.progress("reading lists"):
-        found = fetch_lists(opened, place)
+        found = update_lists(opened, place)
         index = open_index(opened.settings)
         force = place_of(opened.settings)
     _say(out, found)

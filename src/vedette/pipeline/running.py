@@ -30,6 +30,8 @@ from vedette.pipeline.guarding import is_due
 from vedette.pipeline.hinting import Hints
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.hunter import hunt_once
+from vedette.pipeline.keeping_lists import is_due as lists_are_due
+from vedette.pipeline.keeping_lists import keep_lists
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.notifying import NotifyLoop, notify
 from vedette.pipeline.pulling import pull
@@ -110,9 +112,14 @@ class Runner:
             self._due[record.name] = time.monotonic() + wait_s
             if self._stop.is_set():
                 return
+        kept = self._keep_lists(hub) if due else False
         if records or latest(hub.settings.bundles):
-            self._build(hub, pulled=bool(due))
+            self._build(hub, pulled=bool(due) or kept)
         self._push_behind(hub)
+
+    def _keep_lists(self, hub: Hub) -> bool:
+        """Fetch warning lists once a day, before what was pulled is judged."""
+        return lists_are_due(hub) and _attempt("warninglists", keep_lists, hub)
 
     def _build(self, hub: Hub, *, pulled: bool) -> None:
         """Build after a pull, and when somebody else removed a source, added a sensor or ruled.
@@ -199,6 +206,8 @@ def run_once(settings: Settings) -> bool:
             log.info("memory.off", reason="--once: add vedette pool ingest to the timer")
         for record in hub.store.sources():
             good &= _attempt("pull", pull, hub, record.name)
+        if lists_are_due(hub):
+            good &= _attempt("warninglists", keep_lists, hub)
         good &= _attempt("hunt", hunt_once, hub)
         good &= _attempt("build", build, hub, asker=Asker(may_open=True))
         for sensor in sensors(hub):
