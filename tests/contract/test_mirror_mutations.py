@@ -1,6 +1,6 @@
 """Random lives of a MISP, with faults in between: in the end mirror == MISP, nothing was lost.
 
-The sensors' sets, compiled step by step on the way, are the mirror without what the guard withholds.
+The sensors' sets, compiled step by step, are the mirror without what the guard withholds.
 
 ``VEDETTE_MUTATIONS=20`` plays that many lives of 1,000 operations each (default 1),
 ``VEDETTE_MUTATIONS_SEED`` others. The seed of a life that fails is part of the test's name.
