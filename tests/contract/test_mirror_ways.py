@@ -109,7 +109,7 @@ def test_a_misp_with_an_authority_of_its_own_is_mirrored(key_file: Path) -> None
         add(misp, "a.example")
         with pytest.raises(SourceError, match="TLS with") as caught:
             names(source_of(misp, key_file))
-        assert "ca_file" in caught.value.hint
+        assert "--ca-file" in caught.value.hint
         assert misp.requests == [], "the key was sent to a server that nobody vouched for"
         assert names(source_of(misp, key_file, ca_file=AUTHORITY)) == ["a.example"]
 

@@ -91,6 +91,7 @@ def add_misp_feed(out: Output, location: str, **options: Any) -> None:
     help="What the values are, where the format does not say.",
 )
 @list_options
+@connection_options
 @saving_options
 @with_output
 def add_list(out: Output, location: str, kind: str, **options: Any) -> None:
@@ -118,21 +119,23 @@ def test(out: Output, name: str) -> None:
 def pull_command(out: Output, names: tuple[str, ...], *, accept: bool) -> None:
     """Pull sources into the store (all of them without NAMES)."""
     done: list[PullSummary] = []
-    failed: list[VedetteError] = []
+    failed: list[dict[str, Any]] = []
+    code = 0
     with hub() as opened:
         for name in names or [record.name for record in opened.store.sources()]:
             try:
                 done.append(_pull_one(out, opened, name, accept=accept))
             except VedetteError as error:
-                failed.append(error)
+                failed.append({"source": name, **error_document(error)})
+                code = code or error.exit_code
                 out.bad(f"{name}: {error}")
                 if error.hint:
                     out.say(f"       {error.hint}")
         if not (done or failed):
             out.warn("there are no sources; see: vedette source add --help")
-    out.result({"pulls": done, "failed": [error_document(error) for error in failed]})
+    out.result({"pulls": done, "failed": failed})
     if failed:
-        click.get_current_context().exit(failed[0].exit_code)
+        click.get_current_context().exit(code)
 
 
 def _pull_one(out: Output, opened: Hub, name: str, *, accept: bool) -> PullSummary:

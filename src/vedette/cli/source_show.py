@@ -91,11 +91,14 @@ def _show_guarded(out: Output, guarded: Counts) -> None:
 def _show_last(out: Output, record: SourceRecord, last: PullSummary) -> None:
     if last.outcome in {"held", "failed"}:
         out.bad(f"last pull {moment(last.finished_at)} {last.outcome}: {last.error}")
-        out.say(f"       {last.hint}")
-        out.say(f"       In force is what came by {moment(record.last_good_at)}.")
+        if last.hint:
+            out.say(f"       {last.hint}")
+        good = record.last_good_at
+        force = f"In force is what came by {moment(good)}." if good else "Nothing ever came of it."
+        out.say(f"       {force}")
     else:
         out.good(f"last pull {moment(last.finished_at)}: {last.outcome}")
-    if last.groups:
+    if _counts(last.groups):
         out.say("  groups: " + _counts(last.groups))
     if last.removed_why:
         out.say("  removed: " + _counts(last.removed_why))

@@ -298,7 +298,7 @@ class MispClient:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ServerFailedError(
                 f"{self._url}{path} failed ({status}){message}",
-                hint="If MISP's log says that memory is exhausted, lower page_size.",
+                hint="If MISP's log says that memory is exhausted, lower --page-size.",
             )
         check_status(answer, what=f"{self._url}{path}")
 

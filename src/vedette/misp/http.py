@@ -5,17 +5,18 @@ Nothing here follows a redirect: an API key must not travel to another host.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated, Final
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx2
 import stamina
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 import vedette
 from vedette.errors import SourceError
@@ -33,6 +34,15 @@ _RETRIED: Final = (
     httpx2.RemoteProtocolError,
 )
 _RETRIED_STATUS: Final = frozenset({502, 503, 504})
+_SECRET: Final = re.compile(
+    r"((?:^|(?<=[&;]))[^=&;]*(?:key|token|secret|passw|pwd|auth|sig|credential)[^=&;]*=)[^&;]*",
+    re.IGNORECASE,
+)
+"""A parameter whose name says that its value is nobody else's business."""
+
+
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class SlowError(SourceError):
@@ -46,9 +56,9 @@ class TransportError(SourceError):
 class Connection(Struct, frozen=True, kw_only=True):
     """How to reach a MISP server or feed."""
 
-    timeout_s: float = 120.0
+    timeout_s: Annotated[float, Meta(gt=0, le=86_400)] = 120.0
     """Longest silence of the other side while it answers."""
-    retries: int = 3
+    retries: Annotated[int, Meta(ge=1)] = 3
     """Attempts for a request whose connection fails or that is answered 502, 503 or 504."""
     verify_tls: bool = True
     ca_file: str = ""
@@ -64,11 +74,58 @@ class Connection(Struct, frozen=True, kw_only=True):
 
 
 def without_secrets(location: str) -> str:
-    """Return an address without user and password; anything else as it is."""
-    if "://" not in location or "@" not in location:
+    """Return an address without user, password and keys in its query; anything else as it is."""
+    if "://" not in location:
         return location
-    parts = urlsplit(location)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    try:
+        parts = urlsplit(location)
+    except ValueError:  # no address at all, and whoever asks for it will say so
+        return location.partition("?")[0].rpartition("@")[2]
+    query = _SECRET.sub(r"\1***", parts.query)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
+
+
+def check_url(url: str) -> SplitResult:
+    """Take an http(s) address apart.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"'{without_secrets(url)}' is no address: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError(f"'{without_secrets(url)}' is no address like https://host/")
+    return parts
+
+
+def check_location(location: str) -> None:
+    """Refuse what is neither a path nor an http(s) address.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not location:
+        raise ValueError("location is empty")
+    if "://" in location:
+        check_url(location)
+
+
+def check_server_url(url: str) -> None:
+    """Refuse what is no address of a server whose paths are added to it.
+
+    Raises:
+        ValueError: It is none, or it holds a login or a query.
+    """
+    parts = check_url(url)
+    if "@" in parts.netloc:
+        raise ValueError(
+            "a login does not belong into an address; write it into a file for --header-file"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError(f"'{without_secrets(url)}' is not the base address: leave out ? and #")
 
 
 def open_client(connection: Connection, headers: Mapping[str, str]) -> httpx2.Client:
@@ -143,6 +200,11 @@ def check_status(answer: httpx2.Response, *, what: str) -> None:
             f"{what} redirects to {without_secrets(answer.headers['location'])[:300]}",
             hint="Configure the final address; redirects are not followed.",
         )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise SourceError(
+            f"{what} answered {name}",
+            hint="The server failed; the next pull tries again. Its own log may say why.",
+        )
     raise SourceError(f"{what} answered {name}", hint="Check the address, and who may read it.")
 
 
@@ -203,32 +265,49 @@ def _explained(request: httpx2.Request, connection: Connection) -> Iterator[None
             ) from error
         raise SlowError(
             f"{where} did not answer within {connection.timeout_s:g} s",
-            hint="It may be overloaded: raise timeout_s, or lower page_size.",
+            hint="It may be overloaded: raise --timeout-s, or lower --page-size.",
         ) from error
     except httpx2.TransportError as error:
-        raise _explain_transport(error, where) from error
+        raise explain_transport(error, where, connection) from error
 
 
-def _explain_transport(error: httpx2.TransportError, where: str) -> SourceError:
+def explain_transport(
+    error: httpx2.TransportError, where: str, connection: Connection
+) -> SourceError:
+    """Say what went wrong on the way to an address, and what to do about it.
+
+    Args:
+        error: Of the client.
+        where: The address, without secrets.
+        connection: How it was asked.
+    """
     if failure := _tls_failure(error):
         return TransportError(
             f"TLS with {where} failed: {failure}",
-            hint="For an authority of your own set ca_file to its PEM file.",
+            hint="Does it speak TLS there? Else write http://."
+            if failure in _NO_TLS
+            else "For an authority of your own give its PEM file: --ca-file FILE.",
         )
     if isinstance(error, httpx2.ProxyError):
         return TransportError(
-            f"the proxy refused {where}: {error}", hint="Check the proxy setting."
+            f"the proxy refused {where}: {error}",
+            hint="Check --proxy, or HTTPS_PROXY and its sisters in the environment.",
         )
     if isinstance(error, httpx2.ConnectError):
+        through = (
+            f" through the proxy {without_secrets(connection.proxy)}" if connection.proxy else ""
+        )
         return TransportError(
-            f"cannot connect to {where}: {error}",
-            hint="Check that it runs, and the address and port.",
+            f"cannot connect to {where}{through}: {_ERRNO.sub('', str(error))}",
+            hint="Check that the proxy runs, and its address and port."
+            if through
+            else "Check that it runs, its name, address and port, and whether a proxy is needed.",
         )
     if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)):
         return SourceError(f"{where} cannot be asked: {error}", hint="Write it as https://host/.")
     return TransportError(
         f"{where} cut its answer short: {error}",
-        hint="Something between may limit time or size: try a lower page_size.",
+        hint="Something between may limit time or size: try a lower --page-size.",
     )
 
 

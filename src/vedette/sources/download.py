@@ -7,12 +7,11 @@ short list. No redirect is followed: whoever holds the list could send us to a s
 from __future__ import annotations
 
 import hashlib
-import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple
 
 import httpx2
 import stamina
@@ -20,7 +19,7 @@ import stamina
 from vedette.errors import SourceError
 from vedette.misp import http
 from vedette.misp.deadline import deadline
-from vedette.misp.http import Connection, open_client, without_secrets
+from vedette.misp.http import Connection, explain_transport, open_client, without_secrets
 from vedette.misp.validators import Validators
 
 _CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
@@ -93,10 +92,10 @@ def _with_retries(
     except httpx2.TimeoutException as error:
         raise SourceError(
             f"{where} did not answer within {connection.timeout_s:g} s",
-            hint="Try it by hand; raise timeout_s if it is only slow.",
+            hint="Try it by hand; raise --timeout-s if it is only slow.",
         ) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        _explain(error, where)
+        raise _explain(error, where, connection) from error
     except OSError as error:
         raise SourceError(
             f"cannot keep {where} while it is read: {error.strerror or error}",
@@ -166,28 +165,17 @@ def _save(answer: httpx2.Response, file: BinaryIO, max_bytes: int, where: str) -
     return digest.hexdigest()
 
 
-def _explain(error: Exception, where: str) -> NoReturn:
+def _explain(error: Exception, where: str, connection: Connection) -> SourceError:
     """Turn an exception of the client into an error with a hint."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLError):
-        raise SourceError(
-            f"TLS with {where} failed: {getattr(cause, 'verify_message', '') or cause.reason}",
-            hint="For an authority of your own set ca_file to its PEM file.",
-        ) from error
     if isinstance(
         error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError)
     ):
-        raise SourceError(
+        return SourceError(
             f"{where} is no address that can be asked: {error}",
             hint="Write it as https://host/list.",
-        ) from error
-    if isinstance(error, httpx2.ConnectError):
-        raise SourceError(
-            f"cannot connect to {where}: {error}",
-            hint="Check the name, the network, the proxy, and that the server runs.",
-        ) from error
-    raise SourceError(
+        )
+    if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError)):
+        return explain_transport(error, where, connection)
+    return SourceError(
         f"{where} broke off in the middle: {error}", hint="The next pull tries again."
-    ) from error
+    )

@@ -16,7 +16,7 @@ import structlog
 from vedette.config import parse_duration
 from vedette.errors import ConfigError
 from vedette.misp.client import MispClient, read_key
-from vedette.misp.http import Connection
+from vedette.misp.http import Connection, check_server_url
 from vedette.misp.times import seconds
 from vedette.misp.wire import IndexRow
 from vedette.model import Broken, Item
@@ -75,6 +75,7 @@ class MispApi(Connection, frozen=True, kw_only=True):
         Raises:
             ValueError: The page size is not positive, or a text is no duration or no address.
         """
+        check_server_url(self.url)
         if self.page_size < 1:
             raise ValueError("page_size must be positive")
         for name in ("unpublished_grace", "missing_grace", "reconcile"):

@@ -16,7 +16,7 @@ import structlog
 from vedette.errors import SourceError
 from vedette.misp.feed import UUID, open_feed
 from vedette.misp.feed_document import Document, Feed, NotModified, Unreadable
-from vedette.misp.http import Connection, without_secrets
+from vedette.misp.http import Connection, check_location, without_secrets
 from vedette.misp.validators import Validators
 from vedette.misp.wire import (
     UNDECODABLE,
@@ -53,6 +53,14 @@ class MispFeed(Connection, frozen=True, kw_only=True):
     location: str
     """A directory, a tar (plain, gz, zst) or zip archive, a JSON file, or an http(s) URL."""
     filters: Filters = Filters()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: The location is neither a path nor an http(s) address.
+        """
+        check_location(self.location)
 
     def fetch(self, known: Mapping[str, str]) -> Iterator[Item]:
         """Yield the events of the feed that differ from what we hold, and name the others.

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from vedette.errors import SourceError, UnusableValueError
 from vedette.files import UnpackError, open_decompressed, open_regular
-from vedette.misp.http import Connection, without_secrets
+from vedette.misp.http import Connection, check_location, without_secrets
 from vedette.misp.validators import Validators
 from vedette.model import (
     Context,
@@ -88,6 +88,14 @@ class PlainList(Connection, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tlp: Literal["", "clear", "green", "amber", "amber+strict", "red"] = ""
     max_bytes: int = 2 * 2**30
     """Most bytes that the list may have, unpacked."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: The location is neither a path nor an http(s) address.
+        """
+        check_location(self.location)
 
     def fetch(self, known: Mapping[str, str]) -> Iterator[Item]:
         """Yield the values of the list, as one group.

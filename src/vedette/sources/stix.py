@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from vedette.errors import SourceError
 from vedette.files import UnpackError, open_decompressed, open_regular
-from vedette.misp.http import Connection, without_secrets
+from vedette.misp.http import Connection, check_location, without_secrets
 from vedette.misp.validators import Validators
 from vedette.model import Item
 from vedette.sources.download import download
@@ -63,6 +63,14 @@ class StixBundles(Connection, frozen=True, kw_only=True, forbid_unknown_fields=T
     """TLP of what no marking is on."""
     max_bytes: int = 2**30
     """Most bytes that one bundle may have, unpacked; it is held in memory while it is read."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: The location is neither a path nor an http(s) address.
+        """
+        check_location(self.location)
 
     def fetch(self, known: Mapping[str, str]) -> Iterator[Item]:
         """Yield the indicators that differ from what we hold, and name the others.

@@ -18,7 +18,7 @@ import structlog
 from msgspec import Raw
 
 from vedette.errors import SourceError
-from vedette.misp.http import Connection
+from vedette.misp.http import Connection, check_url
 from vedette.model import Item
 from vedette.sources.stix_group import (
     NOTES,
@@ -78,6 +78,7 @@ class Taxii(Connection, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Raises:
             ValueError: A page without objects, or a user without a password.
         """
+        check_url(self.url)
         if self.page_size < 1:
             raise ValueError("page_size must be positive")
         if bool(self.user) != bool(self.password_file):

@@ -168,6 +168,11 @@ class TaxiiClient:
                 f"{self._shown} has {len(readable)} collections that fit",
                 hint=f"Name one with --collection: {shown}.",
             )
+        if not found:
+            raise SourceError(
+                f"{self._shown} shows no collection to this login",
+                hint="Is it the address of discovery or an API root, and may this login read any?",
+            )
         raise SourceError(
             f"{self._shown} has no collection {wanted!r}", hint=f"There are: {shown}."
         )
@@ -255,7 +260,7 @@ class TaxiiClient:
         if wait_s > self._rate_limit_wait_s:
             raise SourceError(
                 f"{self._shown} allows no more requests for {wait_s:.0f} s (429)",
-                hint="Raise the interval of this source, or its rate_limit_wait_s.",
+                hint="The next pull tries again; pull it less often: --interval.",
             )
         log.info("taxii.rate_limited", wait_s=wait_s)
         time.sleep(wait_s)
@@ -297,11 +302,11 @@ class TaxiiClient:
 
 
 _HINTS: Mapping[int, str] = {
-    401: "Check user and password_file, or the header file with the key.",
+    401: "Check --user and --password-file, or the key in --header-file.",
     403: "This login may not read it: ask the owner of the collection.",
     404: "Check the address: discovery is usually /taxii2/, a collection .../collections/ID/.",
     406: "This server does not speak TAXII 2.1; versions 1 and 2.0 are not supported.",
-    429: "Raise the interval of this source, or its rate_limit_wait_s.",
+    429: "The next pull tries again; pull it less often: --interval.",
 }
 
 

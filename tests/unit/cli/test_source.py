@@ -10,6 +10,7 @@ import pytest
 from vedette.testing.command import Cli
 from vedette.testing.fake_misp import READ_ONLY_KEY, FakeMisp
 from vedette.testing.faults import Fault, FaultKind
+from vedette.testing.loopback import LoopbackServer, Request, Response
 
 FEED = Path(__file__).resolve().parents[3] / "src/vedette/demo/feed"
 
@@ -122,6 +123,28 @@ def test_one_source_that_fails_does_not_keep_the_others(cli: Cli, short_path: Pa
     done = cli("source", "pull", "--json")
     assert done.code == 3
     assert [pull["source"] for pull in done.json["pulls"]] == ["good"]
+    assert [failed["source"] for failed in done.json["failed"]] == ["a-gone"]
+    shown = cli("source", "show", "a-gone").out
+    assert "Nothing ever came of it." in shown
+    assert "groups:" not in shown
+
+
+def test_a_list_behind_a_login_gets_what_the_error_asks_for(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    headers = short_path / "list.headers"
+    headers.touch(mode=0o600)
+    headers.write_text("Auth-Key: hush\n")
+
+    def answer(request: Request) -> Response:
+        is_known = request.headers.get("auth-key") == "hush"
+        return Response(200, b"evil.example\n") if is_known else Response(401, b"who?")
+
+    with LoopbackServer(answer) as server:
+        arguments = ("source", "add", "list", server.url, "--type", "domain", "--test")
+        refused = cli(*arguments)
+        assert "--header-file" in refused.err
+        tried = cli(*arguments, "--header-file", headers, "--json")
+    assert tried.json["types"] == {"domain": 1}
 
 
 def test_a_list_that_shrank_is_held_until_a_person_accepts(cli: Cli, short_path: Path) -> None:
@@ -179,6 +202,12 @@ def test_a_source_can_be_tried_before_it_is_saved(cli: Cli) -> None:
         (("source", "add", "list", "x", "--type", "domain", "--format", "xml"), "format"),
         (("source", "add", "misp-feed", "x", "--tlp", "purple"), "purple"),
         (("source", "add", "misp-feed", "x", "--interval", "soon"), "no duration"),
+        (("source", "add", "misp", "misp.example.org", "--key-file", "k"), "no address like"),
+        (("source", "add", "misp-feed", "ftp://x.example/"), "no address like"),
+        (("source", "add", "list", "ftp://x.example/", "--type", "domain"), "no address like"),
+        (("source", "add", "stix", "ftp://x.example/"), "no address like"),
+        (("source", "add", "taxii", "x.example"), "no address like"),
+        (("source", "add", "misp-feed", "x", "--timeout-s", "nan"), "timeout_s"),
         (("source", "pull", "nobody"), "no source 'nobody'"),
         (("source", "show", "nobody"), "no source 'nobody'"),
         (("source", "remove", "nobody"), "no source 'nobody'"),

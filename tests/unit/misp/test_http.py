@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import stamina
 
@@ -13,9 +14,11 @@ from vedette.misp.http import (
     Connection,
     SlowError,
     TransportError,
+    check_server_url,
     check_status,
     open_client,
     send,
+    without_secrets,
 )
 from vedette.testing.faults import Fault, FaultKind
 from vedette.testing.loopback import LoopbackServer, Request, Response
@@ -144,7 +147,7 @@ def test_a_certificate_of_nobody_we_know_is_refused_with_the_way_out() -> None:
         pytest.raises(TransportError, match="TLS with https://127") as caught,
     ):
         get(server.url)
-    assert "ca_file" in caught.value.hint
+    assert "--ca-file" in caught.value.hint
     assert server.requests == []
 
 
@@ -186,3 +189,68 @@ def test_a_certificate_file_that_cannot_be_used_is_named(setting: str, tmp_path:
     missing.write_text("no certificate")
     with pytest.raises(SourceError, match="cannot be used"):
         open_client(Connection(**{setting: str(missing)}), {})
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://user:hush@misp.example.org/x", "https://misp.example.org/x"),
+        ("https://l.example.org/x?key=hush&a=1", "https://l.example.org/x?key=***&a=1"),
+        (
+            "https://l.example.org/?a=1&API_Token=hush#f",
+            "https://l.example.org/?a=1&API_Token=***#f",
+        ),
+        ("http://l.example.org/x?page=2&size=10", "http://l.example.org/x?page=2&size=10"),
+        ("http://user:hush@[::1/?key=hush", "[::1/"),
+        ("/srv/lists/who@where?key=1", "/srv/lists/who@where?key=1"),
+    ],
+)
+def test_an_address_is_shown_without_what_opens_it(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "no address like"),
+        ("misp.example.org", "no address like"),
+        ("ftp://misp.example.org", "no address like"),
+        ("http://", "no address like"),
+        ("http://misp.example.org:port/", "no address"),
+        ("https://user:hush@misp.example.org/", "login does not belong"),
+        ("https://misp.example.org/?key=hush", "leave out"),
+    ],
+)
+def test_what_is_no_address_of_a_server_is_refused_without_its_secrets(url: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
+        check_server_url(url)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf")])
+def test_a_time_out_that_can_never_pass_is_refused(timeout_s: float) -> None:
+    with pytest.raises(msgspec.ValidationError, match="timeout_s"):
+        msgspec.convert({"timeout_s": timeout_s}, Connection)
+
+
+def test_a_proxy_that_is_down_is_the_one_that_is_blamed(server: LoopbackServer) -> None:
+    connection = Connection(proxy="http://user:hush@127.0.0.1:9", retries=1)
+    with pytest.raises(TransportError, match=r"through the proxy http://127\.0\.0\.1:9") as caught:
+        get(server.url, connection)
+    assert "proxy runs" in caught.value.hint
+    assert not server.requests
+
+
+def test_a_server_without_tls_is_told_from_one_with_a_strange_certificate(
+    server: LoopbackServer,
+) -> None:
+    with pytest.raises(TransportError, match="TLS with https") as caught:
+        get(server.url.replace("http://", "https://"))
+    assert "http://" in caught.value.hint
+
+
+def test_a_server_that_failed_is_not_a_wrong_address(server: LoopbackServer) -> None:
+    server.faults.add(Fault(FaultKind.STATUS, status=500))
+    with pytest.raises(SourceError, match="500") as caught:
+        get(server.url)
+    assert "next pull" in caught.value.hint

@@ -554,7 +554,7 @@ def test_an_event_whose_uuid_is_none_is_broken_and_costs_no_other(
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, str], message: str) -> None:
-    fields = {"name": "m", "url": "u", "key_file": "k", **settings}
+    fields = {"name": "m", "url": "https://misp.example.org", "key_file": "k", **settings}
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.json.decode(msgspec.json.encode(fields), type=MispApi)
 
@@ -587,7 +587,8 @@ def test_a_key_that_others_can_read_is_warned_about_and_never_logged(
 def test_a_page_size_of_nothing_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="page_size"):
         msgspec.json.decode(
-            b'{"name": "m", "url": "u", "key_file": "k", "page_size": 0}', type=MispApi
+            b'{"name": "m", "url": "https://misp.example.org", "key_file": "k", "page_size": 0}',
+            type=MispApi,
         )
 
 
