@@ -8,6 +8,7 @@ import sys
 import click
 import msgspec
 import structlog
+from stamina import instrumentation
 
 from vedette import __version__
 from vedette.cli import (
@@ -75,6 +76,17 @@ def _log_to_stderr(verbose: int) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
+    )
+    instrumentation.set_on_retry_hooks([_note_retry])
+
+
+def _note_retry(details: instrumentation.RetryDetails) -> None:
+    """Log that something is tried again: whoever asked hears of it only if it fails for good."""
+    structlog.get_logger(__name__).info(
+        "request.tried_again",
+        error=f"{type(details.caused_by).__name__}: {details.caused_by}",
+        attempt=details.retry_num + 1,
+        wait_s=round(details.wait_for, 2),
     )
 
 

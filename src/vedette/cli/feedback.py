@@ -11,7 +11,15 @@ from vedette.cli.choices import limit_of
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.errors import SourceError
-from vedette.pipeline.feeding_back import Fed, Standing, feed_back, preview, standing
+from vedette.pipeline.feeding_back import (
+    MISNAMED,
+    Fed,
+    Standing,
+    feed_back,
+    preview,
+    standing,
+    trouble_with,
+)
 
 _NOBODY = "No MISP is told of hits. Name sources of the kind misp in [feedback] sources."
 
@@ -37,6 +45,8 @@ def status(out: Output) -> None:
 def _show(out: Output, one: Standing) -> None:
     out.say(one.source, style="bold")
     state = one.state
+    if one.trouble:
+        _say_trouble(out, one.trouble)
     oldest = f", the oldest of {_time(state.oldest)}" if state.waiting else ""
     out.say(f"  allowed   {one.allowed}")
     out.say(f"  waiting   {state.waiting:,}{oldest}")
@@ -51,6 +61,11 @@ def _show(out: Output, one: Standing) -> None:
         out.say(f"       next try {_time(state.retry_at)}, or now: vedette feedback send")
     if not one.is_told:
         out.warn("it is no longer in [feedback] sources: what waits stays here")
+
+
+def _say_trouble(out: Output, trouble: str) -> None:
+    out.bad(trouble)
+    out.say(f"       {MISNAMED}")
 
 
 def _time(at: int) -> str:
@@ -97,13 +112,16 @@ def preview_command(out: Output, limit: int) -> None:
             source: preview(opened, source, limit=limit)
             for source in opened.settings.feedback.sources
         }
+        troubles = {source: trouble_with(opened, source) for source in found}
     for source, requests in found.items():
+        if troubles[source]:
+            _say_trouble(out, troubles[source])
         for one in requests:
             out.say(f"to {source}: {one['method']} {one['path']}", style="bold")
             document = msgspec.json.format(msgspec.json.encode(one["body"]), indent=2).decode()
             for line in document.splitlines():
                 out.say(line)
-        if not requests:
+        if not (requests or troubles[source]):
             out.say(f"to {source}: nothing waits")
     if not found:
         out.say(_NOBODY)

@@ -9,11 +9,16 @@ import click
 
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment
+from vedette.config import Settings
 from vedette.notify.sending import send
 from vedette.pipeline.notifying import targets_of
 from vedette.store.messages import Message
 
-_NOBODY = "Nobody is told of anything: [notify] targets_file is empty."
+
+def _say_nobody(out: Output, settings: Settings) -> None:
+    file = settings.notify.targets_file
+    why = f"{file} names no target." if file else "[notify] targets_file is not set."
+    out.say(f"Nobody is told of anything: {why}")
 
 
 @click.group()
@@ -27,6 +32,7 @@ def test(out: Output) -> None:
     """Send a message to each target, and say which of them took it."""
     with hub() as opened:
         targets = targets_of(opened.settings)
+        settings = opened.settings
     message = Message(
         kind="hit",
         title="Vedette: a test",
@@ -43,7 +49,7 @@ def test(out: Output) -> None:
         else:
             out.good(f"{target.name} took it")
     if not targets:
-        out.say(_NOBODY)
+        _say_nobody(out, settings)
     out.result(errors)
     if any(errors.values()):
         click.get_current_context().exit(1)
@@ -58,16 +64,18 @@ def status(out: Output) -> None:
         states = {one.name: opened.store.messages.state(one.id) for one in targets}
         last = opened.store.messages.last()
         waiting = opened.store.news.waiting()
-    out.table(
-        ("target", "waiting", "delivered", "given up", "error"),
-        [
-            (name, one.waiting, one.delivered, one.given_up, one.error)
-            for name, one in states.items()
-        ],
-        last_gives_way=True,
-    )
-    if not targets:
-        out.say(_NOBODY)
+        settings = opened.settings
+    if targets:
+        out.table(
+            ("target", "waiting", "delivered", "given up", "error"),
+            [
+                (name, one.waiting, one.delivered, one.given_up, one.error)
+                for name, one in states.items()
+            ],
+            last_gives_way=True,
+        )
+    else:
+        _say_nobody(out, settings)
     if waiting:
         out.say(f"{waiting:,} indicators have news that was not told yet")
     for message in last:

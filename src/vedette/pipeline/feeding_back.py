@@ -31,6 +31,7 @@ BATCH = 500
 """A MISP with a million attributes takes about a second for so many."""
 _RETRY_MIN_S, _RETRY_MAX_S = 30, 3_600
 _LOCK_WAIT_S = 60.0
+MISNAMED = "[feedback] sources names sources of the kind misp: vedette source list"
 
 
 class Fed(msgspec.Struct, kw_only=True):
@@ -84,6 +85,8 @@ class Standing(msgspec.Struct, kw_only=True):
     max_per_day: int
     state: Addressee
     refusals: dict[str, int]
+    trouble: str = ""
+    """Why it can never be told anything; the name may be misspelt."""
 
 
 def standing(hub: Hub) -> list[Standing]:
@@ -97,10 +100,23 @@ def standing(hub: Hub) -> list[Standing]:
             max_per_day=hub.settings.feedback.max_per_day,
             state=state,
             refusals=hub.store.outbox.refusals(source),
+            trouble=trouble_with(hub, source) if source in told else "",
         )
         for source in dict.fromkeys((*told, *hub.store.outbox.sources()))
         for state in [state_of(hub, source)]
     ]
+
+
+def trouble_with(hub: Hub, source: str) -> str:
+    """Say why a source cannot be told anything, as it is set up; ``""`` if it can.
+
+    Nothing waits for such a one, so that nothing else would ever say so.
+    """
+    try:
+        _misp(hub, source)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _allowed(state: Addressee) -> str:
@@ -139,6 +155,8 @@ def _feed(
 ) -> Fed | None:
     """Send what waits for one MISP; None if there is nothing to do."""
     state = hub.store.outbox.addressee(source, int(now()))
+    if anyway and (trouble := trouble_with(hub, source)):
+        return Fed(source=source, error=trouble, hint=MISNAMED, waiting=state.waiting)
     if not state.waiting or (state.retry_at > now() and not anyway):
         return None
     fed = Fed(source=source)
@@ -201,16 +219,20 @@ def _client(hub: Hub, source: str) -> Iterator[SightingsClient]:
         UsageError: The source is not there, or is no MISP that takes sightings.
         SourceError: Its key cannot be read.
     """
-    found = source_of(hub.store.source(source))
-    if not isinstance(found, MispApi):
-        raise UsageError(
-            f"source '{source}' is a {found.kind}, which takes no sightings",
-            hint="[feedback] sources names sources of the kind misp: vedette source list",
-        )
+    found = _misp(hub, source)
     # Tries are the spool's business, where they survive a kill and do not delay the end.
     once = msgspec.structs.replace(found, retries=1)
     with SightingsClient(found.url, read_key(found.key_file), once) as client:
         yield client
+
+
+def _misp(hub: Hub, source: str) -> MispApi:
+    found = source_of(hub.store.source(source))
+    if not isinstance(found, MispApi):
+        raise UsageError(
+            f"source '{source}' is a {found.kind}, which takes no sightings", hint=MISNAMED
+        )
+    return found
 
 
 def _fail(hub: Hub, state: Addressee, fed: Fed, error: VedetteError, now: int) -> None:
@@ -258,6 +280,9 @@ class FeedbackLoop:
 
     def _run(self) -> None:
         with Hub(self._settings) as hub:
+            for source in self._settings.feedback.sources:
+                if trouble := trouble_with(hub, source):
+                    log.warning("feedback.misnamed", source=source, error=trouble, hint=MISNAMED)
             while not (self._stop.is_set() or self._left.is_set()):
                 self._once(hub)
                 self._left.wait(self._every_s)

@@ -44,6 +44,24 @@ def test_what_waits_is_shown_previewed_and_sent(cli: Cli, misp: FakeMisp) -> Non
     assert "Nothing waits" in cli("feedback", "send").out
 
 
+def test_a_name_that_is_no_misp_is_said_although_nothing_waits(
+    cli: Cli, misp: FakeMisp, short_path: Path
+) -> None:
+    cli("source", "add", "list", "x.txt", "--type", "domain", "--name", "l")
+    config = short_path / "vedette.toml"
+    config.write_text('[feedback]\nsources = ["mips", "l", "misp"]\n')
+    for words in (("status",), ("preview",), ("send",)):
+        said = cli("feedback", *words).out
+        assert "there is no source 'mips'" in said
+        assert "source 'l' is a list, which takes no sightings" in said
+        assert "to mips: nothing waits" not in said
+    told = {one["source"]: one["trouble"] for one in cli("feedback", "status", "--json").json}
+    assert told["mips"]
+    assert told["misp"] == ""
+    assert types(misp) == ["0", "0", "0"]
+    assert cli("feedback", "send").code == 3
+
+
 def test_a_misp_that_does_not_take_it_is_said(cli: Cli, misp: FakeMisp, short_path: Path) -> None:
     (short_path / "misp.key").write_text(misp.read_only_key)
     failed = cli("feedback", "send")

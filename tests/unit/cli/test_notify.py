@@ -53,5 +53,13 @@ def test_the_state_of_delivery_is_shown_without_secrets(cli: Cli, short_path: Pa
 
 def test_nobody_to_tell_is_said(cli: Cli) -> None:
     cli("init")
-    assert "Nobody is told" in cli("notify", "test").out
-    assert "Nobody is told" in cli("notify", "status").out
+    for command in ("test", "status"):
+        assert "targets_file is not set" in cli("notify", command).out
+
+
+def test_a_file_that_names_nobody_is_not_a_setting_that_is_missing(
+    cli: Cli, short_path: Path
+) -> None:
+    write(short_path, "# nobody yet")
+    for command in ("test", "status"):
+        assert "targets names no target" in cli("notify", command).out
