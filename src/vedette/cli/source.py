@@ -22,6 +22,7 @@ from vedette.cli.source_show import show, show_preview, without_secrets_of
 from vedette.cli.source_stix import add_stix, add_taxii
 from vedette.errors import VedetteError
 from vedette.model import IndicatorType
+from vedette.pipeline import importing
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.pulling import preview, pull, source_of
 from vedette.store import PullSummary
@@ -205,7 +206,7 @@ def list_command(out: Output) -> None:
 @with_output
 def remove(out: Output, name: str) -> None:
     """Forget a source and all its indicators."""
-    with hub() as opened, opened.working(f"removing source {name}"):
-        entries = opened.store.remove_source(name)
+    with hub() as opened:
+        entries = importing.remove(opened, name)
     out.good(f"removed source '{name}' with {entries:,} entries; the next bundle has none of them")
     out.result({"name": name, "entries": entries})

@@ -80,6 +80,31 @@ def take(hub: Hub, name: str, taken: Taken, rows: Iterable[Row]) -> PullSummary:
     return summary
 
 
+def remove(hub: Hub, name: str) -> int:
+    """Forget a source of any kind, and the file of what was taken if it is an import.
+
+    Returns:
+        How many entries it had.
+
+    Raises:
+        UsageError: There is no such source.
+        StoreError: The file cannot be removed; the source is gone all the same.
+        BusyError: Another Vedette is working.
+    """
+    with hub.working(f"removing source {name}"):
+        kind = hub.store.source(name).kind
+        entries = hub.store.remove_source(name)
+        if kind == Imported.kind:
+            path = _place(hub, name)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"'{name}' is gone, but not {path}: {error.strerror}", hint="Remove it by hand."
+                ) from error
+    return entries
+
+
 def _place(hub: Hub, name: str) -> Path:
     return hub.settings.state_dir.absolute() / "imports" / f"{name}.jsonl"
 

@@ -17,7 +17,7 @@ from vedette.model import Broken, Indicator, IndicatorType, Item, Key, Rejected,
 from vedette.normalize import normalize
 from vedette.prose.lines import Text
 from vedette.prose.mail import HEAD as MAIL_HEAD
-from vedette.prose.mail import is_mail, mail_text
+from vedette.prose.mail import is_mail, read_mail
 from vedette.prose.reading import Doubted, chosen, read_prose
 from vedette.prose.splitting import words
 from vedette.sources.formats import FORMATS, Options, Refused, detect
@@ -89,11 +89,7 @@ def read_report(
     """
     reading = Reading()
     is_message = is_mail(stream.peek(MAIL_HEAD))
-    if is_message:
-        reading.form = "e-mail"
-    text = Text(
-        io.BytesIO(mail_text(stream.read(_MAIL_MAX)).encode()) if is_message else stream, where
-    )
+    text = Text(_of_mail(stream, reading) if is_message else stream, where)
     document = text.whole() if text.is_json and kind is None else None
     items = _of_document(document, reading) if document else None
     if items is not None:
@@ -103,6 +99,17 @@ def read_report(
     else:
         _take_lines(text, reading, everything=everything)
     return reading
+
+
+def _of_mail(stream: io.BufferedReader, reading: Reading) -> io.BytesIO:
+    """Return the text of a message, and count what of it is not read."""
+    reading.form = "e-mail"
+    mail = read_mail(stream.read(_MAIL_MAX))
+    for name in mail.attachments:
+        reading.reject(name, "attachment: save it, and import it by itself")
+    if stream.read(1):
+        reading.reject("its end", f"e-mail longer than {_MAIL_MAX:,} bytes")
+    return io.BytesIO(mail.text.encode("utf-8", "replace"))
 
 
 def _of_document(document: bytes, reading: Reading) -> Iterator[Item] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -16,6 +17,8 @@ DOCUMENT_MAX = 1 << 28
 _BLOCK = 1 << 18
 _SAMPLE_LINES = 200
 _BAD_MAX = 0.1
+_STEERING = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+"""What colours text on a terminal: its last letter is no part of the word behind it."""
 _CONTROL = dict.fromkeys(set(range(0x20)) - {0x09, 0x0A, 0x0B, 0x0C, 0x0D}, None)
 _ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -71,7 +74,8 @@ class Text:
             OSError: The stream cannot be read to its end.
         """
         number = 0
-        for text in self._texts():
+        for coloured in self._texts():
+            text = _STEERING.sub("", coloured) if "\x1b" in coloured else coloured
             for line in text.split("\n"):
                 number += 1
                 # A return alone ends a line too, as it did on old Macs.

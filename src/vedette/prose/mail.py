@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import NamedTuple
 
 _IS_MESSAGE = re.compile(
     rb"(?:(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*|[ \t]+[^\n]*)\r?\n)*"
@@ -23,13 +24,22 @@ def is_mail(document: bytes) -> bool:
     return _IS_MESSAGE(document[:HEAD]) is not None and b"\nFrom:" in b"\n" + document[:HEAD]
 
 
-def mail_text(document: bytes) -> str:
+class Mail(NamedTuple):
+    """What a message holds."""
+
+    text: str
+    attachments: list[str]
+    """The names, or types, of the parts that were not read."""
+
+
+def read_mail(document: bytes) -> Mail:
     """Return the text of a message; of several forms of the same part, the plain one."""
-    message = message_from_bytes(document, policy=policy.default)
-    return "\n".join(_texts(message))
+    mail = Mail("", [])
+    texts = _texts(message_from_bytes(document, policy=policy.default), mail.attachments)
+    return mail._replace(text="\n".join(texts))
 
 
-def _texts(message: EmailMessage) -> list[str]:
+def _texts(message: EmailMessage, attachments: list[str]) -> list[str]:
     if message.get_content_type() == "multipart/alternative":
         body = message.get_body(("plain", "html"))
         return [_content(body)] if isinstance(body, EmailMessage) else []
@@ -38,10 +48,12 @@ def _texts(message: EmailMessage) -> list[str]:
             text
             for part in message.iter_parts()
             if isinstance(part, EmailMessage)
-            for text in _texts(part)
+            for text in _texts(part, attachments)
         ]
-    is_text = message.get_content_maintype() == "text" and not message.is_attachment()
-    return [_content(message)] if is_text else []
+    if message.get_content_maintype() == "text" and not message.is_attachment():
+        return [_content(message)]
+    attachments.append(message.get_filename() or message.get_content_type())
+    return []
 
 
 def _content(part: EmailMessage) -> str:

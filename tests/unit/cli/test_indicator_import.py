@@ -98,3 +98,12 @@ def test_what_cannot_be_read_or_meant_is_a_usage_error(cli: Cli, tmp_path: Path)
         failed = cli("indicator", "import", *arguments)
         assert failed.code == 2, failed.out
         assert failed.err
+
+
+def test_a_removed_import_leaves_nothing_behind(cli: Cli, report: Path, short_path: Path) -> None:
+    cli("init")
+    cli("indicator", "import", report, "--name", "case", "--yes")
+    kept = short_path / "state" / "imports" / "case.jsonl"
+    assert kept.exists()
+    assert cli("source", "remove", "case").code == 0
+    assert not kept.exists()

@@ -379,3 +379,12 @@ def test_a_password_in_an_address_is_never_shown(cli: Cli) -> None:
     texts += [cli("source", "list", "--json").out]
     assert not [text for text in texts if "hush" in text]
     assert "lists.example.org" in texts[1]
+
+
+def test_tries_are_not_told_of_unless_asked_for(cli: Cli, key_file: Path) -> None:
+    cli("init")
+    with FakeMisp() as misp:
+        url = misp.url
+    cli("source", "add", "misp", url, "--key-file", key_file, "--name", "misp")
+    assert "retry" not in cli("source", "test", "misp").err
+    assert "request.tried_again" in cli("-v", "source", "test", "misp").err

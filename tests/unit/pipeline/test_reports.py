@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from email.message import EmailMessage
 
 import pytest
 
 from vedette.errors import UsageError
 from vedette.model import IndicatorType
 from vedette.model import IndicatorType as T
+from vedette.pipeline import reports
 from vedette.pipeline.reports import Reading, read_report
 
 
@@ -42,6 +44,24 @@ def test_a_message_is_read_without_its_headers() -> None:
     )
     assert reading.form == "e-mail"
     assert values(reading) == {"domain=evil.example"}
+
+
+def test_what_is_attached_to_a_message_is_counted() -> None:
+    message = EmailMessage()
+    message["From"], message["Subject"] = "a@b.example", "x"
+    message.set_content("evil[.]example")
+    message.add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="r.pdf")
+    reading = read(message.as_bytes())
+    assert values(reading) == {"domain=evil.example"}
+    reason = "attachment: save it, and import it by itself"
+    assert reading.samples == {reason: ["r.pdf"]}
+
+
+def test_the_end_of_a_message_that_is_too_long_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "_MAIL_MAX", 60)
+    reading = read("From: a@b.example\nSubject: x\n\nevil[.]example\n" + "a" * 60)
+    assert values(reading) == {"domain=evil.example"}
+    assert reading.rejected == {"e-mail longer than 60 bytes": 1}
 
 
 def test_a_web_page_is_read_without_its_links() -> None:

@@ -73,3 +73,10 @@ def test_a_document_that_is_too_large_is_still_read_as_text(
     assert text.is_json
     assert text.whole() is None
     assert "\n".join(line for _, line in text.lines()).encode() == data
+
+
+def test_a_colour_of_the_terminal_is_no_part_of_a_word() -> None:
+    assert read(b"\x1b[31mevil.example\x1b[0m\n\x1b[1;38;5;9mb.example\x1b[m\n") == [
+        "evil.example",
+        "b.example",
+    ]

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from vedette.prose.mail import is_mail, mail_text
+from vedette.prose.mail import is_mail, read_mail
 
 
 def a_message() -> EmailMessage:
@@ -24,24 +24,25 @@ def test_long_lines_that_were_folded_are_whole_again() -> None:
     document = message.as_bytes()
     assert url.encode() not in document
     assert is_mail(document)
-    assert url in mail_text(document)
+    assert url in read_mail(document).text
 
 
 def test_headers_and_attachments_are_left_out() -> None:
     message = a_message()
     message.set_content("evil[.]example")
     message.add_attachment("attached[.]example", filename="list.txt")
-    text = mail_text(message.as_bytes())
+    text, attachments = read_mail(message.as_bytes())
     assert "evil[.]example" in text
     assert "innocent" not in text
     assert "attached" not in text
+    assert attachments == ["list.txt"]
 
 
 def test_of_several_forms_the_plain_one_is_read() -> None:
     message = a_message()
     message.set_content("plain[.]example")
     message.add_alternative("<p>html[.]example</p>", subtype="html")
-    assert mail_text(message.as_bytes()).strip() == "plain[.]example"
+    assert read_mail(message.as_bytes()).text.strip() == "plain[.]example"
 
 
 def test_an_unknown_character_set_costs_nothing_else() -> None:
@@ -49,7 +50,7 @@ def test_an_unknown_character_set_costs_nothing_else() -> None:
         b"From: a@b.example\r\nSubject: x\r\nContent-Type: text/plain; charset=klingon\r\n\r\n"
         b"evil[.]example \xff\r\n"
     )
-    assert "evil[.]example" in mail_text(document)
+    assert "evil[.]example" in read_mail(document).text
 
 
 @pytest.mark.parametrize(
