@@ -122,7 +122,10 @@ class _Run:
         self._before = hub.store.verdicts.mark() or Mark()
         self._basis = Basis.of(hub, now)
         self._judge = Judge(self._basis, hub.store.claims)
-        self._net: Mapping[Place, int] = {}
+        self._judged_before: set[Place] = set()
+        """Of what came since the guard was here last: what was listed then, by other claims."""
+        self._asked_before: set[Place] = set()
+        """The same since the memory was asked last."""
         self._judged = self._written = self._named = 0
         self._flipped = {True: 0, False: 0}
         self._ran_out = False
@@ -131,8 +134,12 @@ class _Run:
         store, before = self._store, self._before
         seq, rulings = store.claims.last_change(), store.rulings.mark()
         changed = store.claims.changed_since(before.change_seq)
-        if changed is not None:
-            self._net = store.claims.net_since(before.change_seq)
+        self._judged_before = store.claims.listed_before(before.change_seq)
+        self._asked_before = (
+            self._judged_before
+            if before.asked_seq == before.change_seq
+            else store.claims.listed_before(before.asked_seq)
+        )
         is_due = self._now - before.aged_at >= _AGES_EVERY_S
         basis = self._basis.digest
         places: set[Place] | None = None
@@ -278,19 +285,12 @@ class _Run:
 
     def _fresh(self, kind: IndicatorType, rows: FoldedRows) -> frozenset[int]:
         """Places of what was not published before, as far as claims tell."""
-        since = min(self._before.asked_seq, self._before.change_seq)
+        since, known = self._before.asked_seq, self._asked_before
         return frozenset(
             place
             for place, seq in enumerate(rows.seq)
-            if seq > since and not self._was_listed(kind, rows, place)
+            if seq > since and (kind.value, rows.skey[place]) not in known
         )
-
-    def _was_listed(self, kind: IndicatorType, rows: FoldedRows, place: int) -> bool:
-        """Whether claims went that were there when the guard came last, while others came."""
-        if not self._net:
-            return False
-        net = self._net.get((kind.value, rows.skey[place]))
-        return net is not None and rows.claims[place] > net
 
     def _judge_batch(self, batch: Batch) -> None:
         verdicts = self._judge.verdicts(batch)
@@ -329,7 +329,7 @@ class _Run:
             is_unborn = (
                 place is not None
                 and batch.rows.seq[place] > self._before.change_seq
-                and not self._was_listed(batch.kind, batch.rows, place)
+                and (batch.kind.value, skey) not in self._judged_before
             )
             yield from flips_of(
                 batch.kind,

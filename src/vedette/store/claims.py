@@ -6,7 +6,7 @@ Hard rule: streams go on by key, never by an open cursor, so that verdicts can b
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -160,14 +160,25 @@ class Claims:
         """Whether anything changed otherwise than by the guard."""
         return self.last_change() > seq
 
-    def net_since(self, seq: int) -> Mapping[Place, int]:
-        """How many claims came less how many went, by indicator, of what changed by name."""
+    def listed_before(self, seq: int) -> set[Place]:
+        """What was listed at a change, of what is listed again by claims that all came after it.
+
+        Claims of sources whose changes were too much to name tell nothing, either way.
+        """
+        named = (
+            "source_id NOT IN (SELECT source_id FROM change WHERE seq>?1 AND type=''"
+            " AND source_id<>0)"
+        )
+        # Claims before = claims now, without those that came, with those that went.
         rows = self._db.execute(
-            "SELECT type, skey, sum(CASE added WHEN 1 THEN 1 ELSE -1 END) FROM change"
-            " WHERE seq>? AND claim=1 AND type<>'' GROUP BY type, skey",
+            "SELECT c.type, c.skey FROM (SELECT type, skey,"  # noqa: S608
+            " sum(CASE added WHEN 1 THEN 1 ELSE -1 END) AS came FROM change"
+            f" WHERE seq>?1 AND claim=1 AND type<>'' AND {named}"
+            " GROUP BY type, skey HAVING min(added)=0) c WHERE c.came < (SELECT count(*)"
+            f" FROM entry e WHERE e.type=c.type AND e.skey=c.skey AND {named})",
             (seq,),
         )
-        return {(kind, skey): net for kind, skey, net in rows}
+        return set(rows)
 
     def new_since(self, seq: int) -> Iterator[Place]:
         """Yield the indicators all of whose claims came after a change; reads all entries."""

@@ -7,19 +7,22 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from vedette.config import GuardSettings, Settings
-from vedette.errors import BusyError
+from vedette.errors import BusyError, PoolError
 from vedette.model import Context, Fetched, Indicator, IndicatorType, Key, RulingKind, SourceRules
 from vedette.pipeline import guarding
 from vedette.pipeline.building import build
+from vedette.pipeline.figures import Asker
 from vedette.pipeline.guarding import Guarded, guard, is_due
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
+from vedette.store.claims import Place
+from vedette.store.verdicts import Figure
 
 D, H, IP = IndicatorType.DOMAIN, IndicatorType.HOSTNAME, IndicatorType.IP_DST
 NOW = 1_790_000_000
@@ -367,3 +370,42 @@ def test_an_upgraded_database_is_judged_and_nothing_in_it_is_new(hub: Hub) -> No
     done: Guarded = guard(hub, now=NOW)
     assert done.judged == 1
     assert published(hub) == ["old.example"]
+
+
+def test_what_another_claim_replaces_while_the_memory_is_silent_stays_published(hub: Hub) -> None:
+    class Silent(Asker):
+        def has_memory(self) -> bool:
+            return True
+
+        def figures(self, hub: Hub, places: Iterable[Place]) -> Iterator[tuple[Place, Figure]]:
+            raise PoolError(f"it does not answer {hub} about {places}", hint="")
+
+    pull(hub, "evil.example")
+    guard(hub, now=NOW)
+    hub.store.verdicts.note_figures([((D.value, "elpmaxe!live"), Figure(40, 80, 7))], NOW)
+    pull(hub, "evil.example", "new.example", source="other")
+    guard(hub, Silent(), now=NOW)
+    pull(hub)
+    guard(hub, Silent(), now=NOW)
+    guard(hub, Silent(), now=NOW, everything=True)
+    assert published(hub) == ["evil.example", "new.example"]
+
+
+def test_a_first_pull_at_the_same_time_makes_nothing_new(hub: Hub) -> None:
+    pull(hub, "evil.example", "left.example")
+    pull(hub, "another.example", source="other")
+    for source in ("feed", "other"):
+        hub.store.set_rules(source, SourceRules(review=True))
+    guard(hub, now=NOW)
+    ids = [
+        hub.store.rulings.add(
+            RulingKind.RELEASE, "evil.example", who="m", why="w", now=NOW, until=NOW + DAY
+        ).id
+    ]
+    guard(hub, now=NOW)
+    hub.store.rulings.end(ids, who="m", why="w", now=NOW)
+    pull(hub, "left.example")
+    pull(hub, "another.example", "evil.example", source="other")
+    pull(hub, "third.example", source="third")
+    guard(hub, now=NOW)
+    assert published(hub) == ["third.example", "evil.example"]
