@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import stamina
@@ -121,9 +122,7 @@ def check_server_url(url: str) -> None:
     """
     parts = check_url(url)
     if "@" in parts.netloc:
-        raise ValueError(
-            "a login does not belong into an address; write it into a file for --header-file"
-        )
+        raise ValueError("a login does not belong into an address: it would be shown and logged")
     if parts.query or parts.fragment:
         raise ValueError(f"'{without_secrets(url)}' is not the base address: leave out ? and #")
 
@@ -143,11 +142,13 @@ def open_client(connection: Connection, headers: Mapping[str, str]) -> httpx2.Cl
             proxy=connection.proxy or None,
             follow_redirects=False,
         )
-    except (ValueError, httpx2.InvalidURL) as error:
+    except (ValueError, httpx2.InvalidURL):
         raise SourceError(
-            f"proxy {connection.proxy!r} cannot be used: {error}",
+            f"proxy '{without_secrets(connection.proxy)}' cannot be used"
+            if connection.proxy
+            else "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY of the environment cannot be used",
             hint="Write it as http://host:port.",
-        ) from error
+        ) from None  # the cause may show its login
 
 
 def send(
@@ -294,9 +295,8 @@ def explain_transport(
             hint="Check --proxy, or HTTPS_PROXY and its sisters in the environment.",
         )
     if isinstance(error, httpx2.ConnectError):
-        through = (
-            f" through the proxy {without_secrets(connection.proxy)}" if connection.proxy else ""
-        )
+        proxy = connection.proxy or _proxy_of_environment(where)
+        through = f" through the proxy {without_secrets(proxy)}" if proxy else ""
         return TransportError(
             f"cannot connect to {where}{through}: {_ERRNO.sub('', str(error))}",
             hint="Check that the proxy runs, and its address and port."
@@ -309,6 +309,13 @@ def explain_transport(
         f"{where} cut its answer short: {error}",
         hint="Something between may limit time or size: try a lower --page-size.",
     )
+
+
+def _proxy_of_environment(where: str) -> str:
+    parts = urlsplit(where)
+    proxies = getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all") or ""
+    return "" if proxy_bypass(parts.hostname or "") else found
 
 
 def _tls_failure(error: BaseException) -> str:

@@ -254,3 +254,25 @@ def test_a_server_that_failed_is_not_a_wrong_address(server: LoopbackServer) -> 
     with pytest.raises(SourceError, match="500") as caught:
         get(server.url)
     assert "next pull" in caught.value.hint
+
+
+def test_a_proxy_that_cannot_be_meant_is_said_without_its_login() -> None:
+    connection = Connection(proxy="odd://user:hush@127.0.0.1:9")
+    with pytest.raises(SourceError, match=r"odd://127\.0\.0\.1:9") as caught:
+        open_client(connection, {})
+    assert "hush" not in str(caught.value) + caught.value.hint
+    assert "user" not in str(caught.value)
+
+
+def test_a_proxy_of_the_environment_is_blamed_too(
+    server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://user:hush@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(TransportError, match=r"through the proxy http://127\.0\.0\.1:9"):
+        get(server.url, Connection(retries=1))
+    monkeypatch.setenv("http_proxy", "odd://user:hush@127.0.0.1:9")
+    with pytest.raises(SourceError, match="of the environment") as caught:
+        open_client(Connection(), {})
+    assert "hush" not in str(caught.value)
