@@ -18,7 +18,7 @@ from bench.options import Options
 from vedette.testing.engine import find_engine
 
 NAMES = (
-    *("suricata_load", "packets", "memcap", "list_to_bundle", "delta", "misp_pull"),
+    *("suricata_load", "packets", "memcap", "list_to_bundle", "delta", "misp_pull", "cycle"),
     *("ingest", "known", "hunt", "growth"),
     *("feedback", "warninglists", "guard"),
 )

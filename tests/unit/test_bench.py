@@ -28,6 +28,7 @@ ROWS = {
     "memcap": ("| 7.0.10 | 4,096 | yes |", "| 8.0.7 | 4,096 | yes |", "| 20,000 | 6 |"),
     "list_to_bundle": ("limit: read lines", "source pull", "bundle build", "the bundle**"),
     "delta": ("| socket |", "| reload |"),
+    "cycle": ("| 7.0.10 |", "| 8.0.7 |"),
     "misp_pull": ("Vedette, first pull", "limit: the same pages", "PyMISP search()"),
 }
 
