@@ -105,6 +105,12 @@ class Store:
         """
         self.path = path
         try:
+            if str(path) != ":memory:" and not path.exists():
+                # Logins of proxies, reports that are TLP:RED and whom they met are in it.
+                path.touch(mode=0o640)
+        except OSError as error:
+            raise _unopened(path, error.strerror or str(error)) from error
+        try:
             self._db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -113,11 +119,7 @@ class Store:
             self._db.execute("PRAGMA temp_store=FILE")
             migrate(self._db)
         except sqlite3.Error as error:
-            raise StoreError(
-                f"cannot open the database {path}: {error}",
-                hint="Check that the directory exists, is writable and has free space."
-                " Malformed: restore a copy of the state directory.",
-            ) from error
+            raise _unopened(path, str(error)) from error
         self._db.isolation_level = "IMMEDIATE"
         self.entries = Entries(self._db)
         self.past = Past(self._db)
@@ -291,3 +293,11 @@ class Store:
                 " ORDER BY 2 DESC"
             )
         )
+
+
+def _unopened(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"cannot open the database {path}: {why}",
+        hint="Check that the directory exists, is writable and has free space."
+        " Malformed: restore a copy of the state directory.",
+    )

@@ -188,3 +188,9 @@ def test_generations_know_how_far_they_reach(store: Store) -> None:
     assert found is not None
     assert found.change_seq == 9
     assert store.fleet.generation(2) is None
+
+
+def test_the_database_is_not_for_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "vedette.db"
+    Store(path).close()
+    assert not path.stat().st_mode & 0o007
