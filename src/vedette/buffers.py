@@ -114,11 +114,16 @@ class Row:
     misp: tuple[str, ...]
     """MISP attribute types that become it; of a composite, the named part (``domain|ip#1``)."""
     classtype: str = "trojan-activity"
+    priority: int = 0
+    """Of its rules, over the classtype's (1 is the highest); 0: the classtype's."""
     target: str = "src_ip"
     """The end that is ours, for the rule's ``target`` keyword."""
     confirm: str = ""
     """What the hit reader must still compare, because one dataset cannot."""
 
+
+UNSURE = 3
+"""Priority of what many programs send as well: a hint, no verdict."""
 
 _V8 = (8, 0, 0)
 _DNS_EVE = ("dns.queries[].rrname", "dns.query[].rrname", "dns.rrname")
@@ -378,16 +383,19 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.URI,
+        priority=UNSURE,
         misp=("uri",),
         datasets=_string("uri", _http(34, "http.uri.raw", ("http.url",))),
     ),
     Row(
         type=T.USER_AGENT,
+        priority=UNSURE,
         misp=("user-agent",),
         datasets=_string("user-agent", _http(35, "http.user_agent", ("http.http_user_agent",))),
     ),
     Row(
         type=T.HTTP_METHOD,
+        priority=UNSURE,
         misp=("http-method",),
         datasets=_string("http-method", _http(36, "http.method", ("http.http_method",))),
     ),
@@ -405,6 +413,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.HTTP_SERVER,
+        priority=UNSURE,
         misp=(),
         datasets=_string(
             "http-server",
@@ -428,6 +437,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.FILENAME,
+        priority=UNSURE,
         misp=("filename", "attachment", "email-attachment"),
         datasets=_string(
             "filename",
@@ -444,6 +454,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.JA3,
+        priority=UNSURE,
         misp=("ja3-fingerprint-md5",),
         datasets=_string(
             "ja3",
@@ -453,6 +464,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.JA3S,
+        priority=UNSURE,
         misp=(),
         datasets=_string(
             "ja3s", _tls_hash(53, "ja3s.hash", "tls", "tls.ja3s.hash", _EST_C, needs=_JA3_SETTING)
@@ -460,6 +472,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.JA4,
+        priority=UNSURE,
         misp=("ja4-plus",),
         datasets=_string(
             "ja4",
@@ -533,6 +546,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.HASSH,
+        priority=UNSURE,
         misp=("hassh-md5",),
         datasets=_string(
             "hassh",
@@ -543,6 +557,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.HASSH_SERVER,
+        priority=UNSURE,
         misp=("hasshserver-md5",),
         datasets=_string(
             "hassh-server",
@@ -553,6 +568,7 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.SSH_SOFTWARE,
+        priority=UNSURE,
         misp=(),
         datasets=_string(
             "ssh-software",
@@ -586,11 +602,13 @@ _ROWS: tuple[Row, ...] = (
     ),
     Row(
         type=T.EMAIL_SUBJECT,
+        priority=UNSURE,
         misp=("email-subject",),
         datasets=_string("email-subject", _email(75, "email.subject", ("email.subject",))),
     ),
     Row(
         type=T.EMAIL_X_MAILER,
+        priority=UNSURE,
         misp=("email-x-mailer",),
         datasets=_string("email-x-mailer", _email(76, "email.x_mailer", ("email.x_mailer",))),
     ),

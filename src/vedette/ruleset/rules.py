@@ -158,7 +158,11 @@ def _about(row: Row | None, name: str, buffer: Buffer, *, confirm: bool) -> str:
     metadata.insert(1, f"vedette_type {row.type.value}")
     if row.confirm and confirm:
         metadata.append(f"vedette_confirm {row.confirm}")
-    return f"classtype:{row.classtype}; target:{row.target}; metadata:{', '.join(metadata)};"
+    priority = f" priority:{row.priority};" if row.priority else ""
+    return (
+        f"classtype:{row.classtype};{priority} target:{row.target};"
+        f" metadata:{', '.join(metadata)};"
+    )
 
 
 def revise(

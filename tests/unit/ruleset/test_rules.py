@@ -10,6 +10,7 @@ import pytest
 
 from vedette.buffers import ROWS, Profile
 from vedette.bundle import Builder, Generation, latest
+from vedette.guard.confidence import BUILT_IN, UNSURE_BELOW
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
@@ -234,3 +235,9 @@ def test_prefix_and_sid_base_are_the_operators(tmp_path: Path) -> None:
     for line in lines(generation, "8.0.7"):
         assert re.search(r"isset,soc1-(generation|domain),type string,load soc1-", line)
         assert re.search(r"sid:5000\d\d\d;", line)
+
+
+def test_rules_of_doubtful_types_alert_with_a_low_priority() -> None:
+    for kind, row in ROWS.items():
+        is_doubtful = BUILT_IN[kind] < UNSURE_BELOW
+        assert row.priority == (3 if is_doubtful else 0), kind
