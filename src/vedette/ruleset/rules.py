@@ -160,8 +160,7 @@ def _about(row: Row | None, name: str, buffer: Buffer, *, confirm: bool) -> str:
         metadata.append(f"vedette_confirm {row.confirm}")
     priority = f" priority:{row.priority};" if row.priority else ""
     return (
-        f"classtype:{row.classtype};{priority} target:{row.target};"
-        f" metadata:{', '.join(metadata)};"
+        f"classtype:{row.classtype};{priority} target:{row.target}; metadata:{', '.join(metadata)};"
     )
 
 
