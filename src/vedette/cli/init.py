@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from vedette.cli.common import with_output
 from vedette.cli.output import Output
-from vedette.config import FILE_NAME, TEMPLATE, load
+from vedette.config import FILE_NAME, TEMPLATE, find_config, load
 from vedette.errors import ConfigError
 from vedette.files import write_atomically
 from vedette.pipeline.hub import Hub
@@ -32,5 +33,14 @@ def init(out: Output, directory: Path) -> None:
     settings = load(path)
     Hub(settings).store.close()
     out.good(f"wrote {path}; state in {settings.state_dir}")
-    out.say("Next: vedette source add misp https://your-misp --key-file FILE")
+    named = "" if _is_found(path) else f"--config {shlex.quote(str(path))} "
+    out.say(f"Next: vedette {named}source add misp https://your-misp --key-file FILE")
     out.result({"config": str(path.absolute()), "state": str(settings.state_dir)})
+
+
+def _is_found(path: Path) -> bool:
+    """Whether commands that are given here find this file by themselves."""
+    try:
+        return find_config(None).samefile(path)
+    except ConfigError:
+        return False

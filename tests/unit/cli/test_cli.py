@@ -53,6 +53,13 @@ def test_init_writes_a_commented_file_once(cli: Cli, short_path: Path) -> None:
     assert (short_path / "vedette.toml").read_text() == text
 
 
+def test_what_to_do_next_works_from_where_init_was_called(cli: Cli) -> None:
+    here, there = cli("init", "sub dir"), cli("init")
+    assert "vedette --config 'sub dir/vedette.toml' source add" in here.out
+    assert "vedette source add" in there.out
+    assert cli("--config", "sub dir/vedette.toml", "source", "list").code == 0
+
+
 def test_without_a_configuration_the_way_out_is_shown(cli: Cli) -> None:
     lost = cli("source", "list")
     assert lost.code == 2
