@@ -12,6 +12,12 @@ _DAY_S = 86_400
 def seconds(stamp: Scalar) -> int:
     """Read a timestamp as MISP writes it; 0 for what is none."""
     try:
+        return max(int(stamp or 0), 0)
+    except ValueError:
+        pass
+    except OverflowError:
+        return 0
+    try:
         return max(int(float(stamp or 0)), 0)
     except (ValueError, OverflowError):
         return 0
@@ -38,11 +44,13 @@ def last_change(attribute: Attribute, *, event_time: int, now: int) -> int:
         event_time: Its event's timestamp, where the attribute has none.
         now: The time of the pull.
     """
-    times = (seconds(attribute.timestamp), iso_seconds(attribute.last_seen))
-    known = [time for time in times if 0 < time <= now + _DAY_S]
-    if not known and 0 < event_time <= now + _DAY_S:
-        return event_time
-    return max(known, default=0)
+    latest = now + _DAY_S
+    changed = seconds(attribute.timestamp)
+    if changed > latest:
+        changed = 0
+    if attribute.last_seen and changed < (seen := iso_seconds(attribute.last_seen)) <= latest:
+        changed = seen
+    return changed or (event_time if event_time <= latest else 0)
 
 
 def is_decayed(attribute: Attribute) -> bool:
