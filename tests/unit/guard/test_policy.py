@@ -15,7 +15,7 @@ def test_what_vedette_toml_leaves_open_is_filled_in() -> None:
 
 def test_every_setting_of_a_verdict_is_in_the_policy() -> None:
     # Lists have their own version, and are found by directory.
-    elsewhere = {"warning_lists", "drop_lists", "keep_lists", "age"}
+    elsewhere = {"warning_lists", "lists_every", "drop_lists", "keep_lists", "age"}
     settings, policy = GuardSettings(), Policy.of(GuardSettings())
     assert set(settings.__struct_fields__) - elsewhere <= set(policy.__struct_fields__)
 
