@@ -16,6 +16,7 @@ from vedette.cli.ruling_options import (
     ending_options,
     indicators,
     reach,
+    say_alerting,
     say_ruling,
     type_option,
     values_of,
@@ -24,6 +25,7 @@ from vedette.model import RulingKind
 from vedette.pipeline.ruling import rule, unrule
 from vedette.store import PastRuling
 
+_SHOWN = 20
 _TYPE = type_option("Only as an indicator of this type.")
 
 
@@ -77,6 +79,11 @@ def _add(out: Output, kind: RulingKind, values: tuple[str, ...], options: dict[s
         )
     elif not decided.touched:
         out.say("No source lists that now; it counts for what comes.")
+    say_alerting(out, decided.alerting)
+    for value, why in decided.powerless[:_SHOWN]:
+        out.warn(f"{value} stays off the sensors: {why}")
+    if len(decided.powerless) > _SHOWN:
+        out.warn(f"and so do {len(decided.powerless) - _SHOWN:,} more")
     out.result(decided)
 
 

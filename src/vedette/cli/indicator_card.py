@@ -49,7 +49,7 @@ def _show_past(out: Output, found: Review) -> None:
 
 
 def _show_about(out: Output, one: About) -> None:
-    out.say(f"{one.type.value}  {one.value}  {_HEADLINES[one.state]}", style="bold")
+    out.say(f"{one.type.value}  {one.value}  {_headline(one)}", style="bold")
     if one.why:
         out.say(f"  why: {one.why}")
     if one.is_stale:
@@ -70,6 +70,12 @@ def _show_about(out: Output, one: About) -> None:
     else:
         out.say("  hits: none")
     _show_next(out, one.next)
+
+
+def _headline(one: About) -> str:
+    if one.covered_by and one.state in (State.HELD, State.DROPPED):
+        return f"{one.state.value.upper()}, but {one.covered_by} alerts on it"
+    return _HEADLINES[one.state]
 
 
 def _show_entries(out: Output, entries: tuple[Entry, ...]) -> None:

@@ -6,7 +6,14 @@ import click
 
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output
-from vedette.cli.ruling_options import APPLIED, day, decision_options, type_option, values_of
+from vedette.cli.ruling_options import (
+    APPLIED,
+    day,
+    decision_options,
+    say_alerting,
+    type_option,
+    values_of,
+)
 from vedette.errors import UsageError
 from vedette.model import RulingKind
 from vedette.pipeline.hub import Hub
@@ -95,6 +102,7 @@ def _show(out: Output, kind: RulingKind, decided: Decided, until: int) -> None:
         out.bad(f"and {len(decided.refused) - _SHOWN:,} more that cannot be {done}")
     if decided.made:
         out.say(APPLIED)
+    say_alerting(out, decided.alerting)
     out.result(decided)
     if decided.refused:
         click.get_current_context().exit(UsageError.exit_code)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import click
@@ -25,6 +26,7 @@ R = TypeVar("R")
 APPLIED = "The next build applies it: `vedette run` within seconds, else: vedette bundle build"
 _AGE = re.compile(r"\s*\d{1,6}\s*[a-zA-Z]?\s*").fullmatch
 _DATE = len("2026-12-24")
+_SHOWN = 20
 
 
 def decision_options(function: Callable[..., R]) -> Callable[..., R]:
@@ -144,6 +146,18 @@ def indicators(n: int) -> str:
 def reach(ruling: Ruling) -> str:
     """What a ruling is about besides the value itself."""
     return "and all below or within" if ruling.below else "only itself"
+
+
+def say_alerting(out: Output, alerting: tuple[tuple[str, str], ...]) -> None:
+    """Warn of values that were taken off the sensors, and of what alerts on them all the same."""
+    for value, by in alerting[:_SHOWN]:
+        out.warn(f"{value} goes on alerting: {by} is published, and matches it as well")
+    if len(alerting) > _SHOWN:
+        out.warn(f"and so do {len(alerting) - _SHOWN:,} more")
+    if alerting:
+        by = quote(alerting[0][1])
+        out.say("     A sensor knows no exceptions; take that off, too, if it may be met here:")
+        out.say(f"       vedette allow add {by} --why TEXT")
 
 
 def say_ruling(out: Output, ruling: Ruling) -> None:

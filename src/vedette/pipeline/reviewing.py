@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from vedette.model import Entry, IndicatorType, Key, Outcome, Ruling, RulingKind
 from vedette.normalize import ancestors
+from vedette.pipeline.covering import covering
 from vedette.pipeline.explaining import explained
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.meaning import Meant, meant_by
@@ -76,6 +77,7 @@ class About(Struct, frozen=True, kw_only=True):
     is_stale: bool
     """Whether the tests say something else now: the next build applies it."""
     covered_by: str
+    """The published name or network that alerts on it as well, even if it is withheld itself."""
     rulings: tuple[Ruling, ...]
     """In force, the most specific first."""
     past_rulings: tuple[PastRuling, ...]
@@ -182,8 +184,8 @@ class _Reviewer:
         outcome = verdict.outcome if verdict else Outcome.PUBLISH
         is_judged = store.published.outcomes([key]).get(key) != _UNJUDGED
         passes = is_judged and outcome in (Outcome.PUBLISH, Outcome.EXACT)
-        covered_by = self._covering(key) if passes else ""
-        compiled = self._compiled(key, outcome, covered_by)
+        covered_by = self._covering(key) if is_judged and (not passes or key.type in _NAMES) else ""
+        compiled = self._compiled(key, outcome, covered_by if passes else "")
         sensors = tuple(self._where.on_sensors(compiled))
         state = self._state(outcome, covered_by, compiled) if is_judged else State.WAITING
         is_stale = is_judged and steps[-1].outcome != outcome.value
@@ -208,19 +210,12 @@ class _Reviewer:
             sensors=sensors,
             fired=store.firing.of(key),
             is_asked=is_asked,
-            next=_next(key, State.WAITING if is_stale else state, steps, rulings),
+            next=_next(key, State.WAITING if is_stale else state, steps, rulings, covered_by),
         )
 
     def _covering(self, key: Key) -> str:
-        """The published name that alerts on a name as well; ``""``: none."""
-        if key.type not in _NAMES:
-            return ""
-        names = list(ancestors(key.value))
-        if key.type is IndicatorType.HOSTNAME:
-            names.insert(0, key.value)
-        above = [Key(IndicatorType.DOMAIN, name) for name in names]
-        published = self._hub.store.published.listed(above)
-        return next((one.value for one in above if one in published), "")
+        found = covering(self._hub, key)
+        return found.value if found else ""
 
     @staticmethod
     def _compiled(key: Key, outcome: Outcome, covered_by: str) -> Key:
@@ -247,6 +242,8 @@ class _Reviewer:
         match state:
             case State.COVERED:
                 return f"alerts come from {covered_by}, which covers it"
+            case State.HELD | State.DROPPED if covered_by:
+                return f"{reason}; but {covered_by} is published, and alerts on it as well"
             case State.WAITING:
                 return self._where.why_waiting()
             case State.UNMATCHED:
@@ -275,7 +272,11 @@ def _troubles(sources: list[SourceRecord]) -> list[SourceTrouble]:
 
 
 def _next(
-    key: Key, state: State, steps: tuple[Tested, ...], rulings: tuple[Ruling, ...]
+    key: Key,
+    state: State,
+    steps: tuple[Tested, ...],
+    rulings: tuple[Ruling, ...],
+    covered_by: str,
 ) -> tuple[str, ...]:
     value = quote(key.value)
     allow = f"vedette allow add {value} --why TEXT     (never alert on it)"
@@ -291,6 +292,8 @@ def _next(
         State.HELD: (release, allow),
         State.DROPPED: _undrop(value, steps[-1].test, rulings) or (release,),
     }
+    if covered_by and state in (State.HELD, State.DROPPED):
+        return (*commands[state], f"vedette indicator show {quote(covered_by)}     (alerts on it)")
     return commands[state]
 
 

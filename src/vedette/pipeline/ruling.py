@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 import structlog
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from vedette.errors import UsageError
 from vedette.model import IndicatorType, Key, Outcome, Ruling, RulingKind
+from vedette.pipeline.covering import still_alerting
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.meaning import meant_by, ruled_on
 from vedette.store import Judged, Ruled, Wanted
@@ -17,6 +18,8 @@ from vedette.store import Judged, Ruled, Wanted
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 1_000
+_FINAL = frozenset({"own", "impossible"})
+"""Tests that go before whatever a person releases or denies."""
 _EVERYTHING = 10_000_000
 
 
@@ -30,6 +33,10 @@ class Decided(Struct, frozen=True, kw_only=True):
     """Values of it about which no source says anything."""
     refused: tuple[tuple[str, str], ...] = ()
     """Values that it cannot be about, with why."""
+    alerting: tuple[tuple[str, str], ...] = ()
+    """Values taken off the sensors, with the published name or network that alerts on them."""
+    powerless: tuple[tuple[str, str], ...] = ()
+    """Denied values that stay off the sensors all the same, with why."""
 
 
 def rule(
@@ -60,15 +67,19 @@ def rule(
         until=until,
     )
     ruled, meeting = Ruled(made), set[int]()
-    touched = 0
+    touched, first = 0, list[Key]()
     for key in store.rulings.touched(made):
         touched += 1
+        if len(first) < _AT_ONCE:
+            first.append(key)
         meeting.update(one.id for one in ruled.of(key))
     _log(ruling, made, touched)
     return Decided(
         made=tuple(made),
         touched=touched,
         unlisted=tuple(one.value for one in made if one.id not in meeting),
+        alerting=_alerting(hub, made) if ruling is RulingKind.ALLOW else (),
+        powerless=_powerless(hub, first) if ruling is RulingKind.DENY else (),
     )
 
 
@@ -150,7 +161,33 @@ def _decide(
                 refused.append((text, why_not))
     made = hub.store.rulings.add_all(kind, keys, who=who, why=why, until=until)
     _log(kind, made, len(made))
-    return Decided(made=tuple(made), touched=len(made), refused=tuple(refused))
+    return Decided(
+        made=tuple(made),
+        touched=len(made),
+        refused=tuple(refused),
+        alerting=_alerting(hub, made) if kind is RulingKind.HOLD else (),
+    )
+
+
+def _alerting(hub: Hub, made: Iterable[Ruling]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        dict.fromkeys(
+            (one.value, key.value)
+            for one in islice(made, _AT_ONCE)
+            for key in still_alerting(hub, one)
+        )
+    )
+
+
+def _powerless(hub: Hub, keys: list[Key]) -> tuple[tuple[str, str], ...]:
+    """Say of denied indicators what a denial does not change, as the guard saw them last."""
+    verdicts = hub.store.inbox.verdicts(keys)
+    return tuple((key.value, why) for key in keys if (why := _for_good(verdicts.get(key))))
+
+
+def _for_good(verdict: Judged | None) -> str:
+    """Why neither a release nor a denial brings it back; ``""``: one may."""
+    return verdict.reason if verdict and verdict.test in _FINAL else ""
 
 
 def _decidable(
@@ -178,7 +215,27 @@ def _decidable(
             if any(RulingKind.ALLOW in kinds for kinds in said.values()):
                 yield text, [], "it is on the allow list: vedette allow remove"
             else:
-                yield text, withheld, "" if withheld else "it is not held"
+                yield text, *_releasable(withheld, verdicts, said)
+
+
+def _releasable(
+    withheld: list[Key],
+    verdicts: Mapping[Key, Judged],
+    said: Mapping[Key, set[RulingKind]],
+) -> tuple[list[Key], str]:
+    """Return what a release changes anything about; why not, if nothing."""
+    mine, why = [], "it is not held"
+    for key in withheld:
+        verdict = verdicts.get(key)
+        if RulingKind.HOLD in said[key]:
+            mine.append(key)
+        elif reason := _for_good(verdict):
+            why = f"a release does not bring it back: {reason}"
+        elif verdict and verdict.test == "expired":
+            why = f"it is over ({verdict.reason}); to alert on it all the same: vedette deny add"
+        else:
+            mine.append(key)
+    return mine, "" if mine else why
 
 
 def _is_withheld(verdict: Judged | None) -> bool:

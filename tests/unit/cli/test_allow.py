@@ -99,3 +99,21 @@ def test_a_type_may_be_said(cli: Cli) -> None:
     asked = cli("deny", "add", "Mozilla/5.0 (x)", "--why", "x")
     assert asked.code == 2
     assert "--type user-agent" in asked.err
+
+
+def test_who_allows_a_name_below_a_published_one_is_told_that_it_alerts(cli: Cli) -> None:
+    cli("bundle", "build")
+    done = cli("allow", "add", "img.cdn.example", "--why", "x", "--json")
+    assert done.json["alerting"] == [["img.cdn.example", "cdn.example"]]
+    told = cli("allow", "add", "img.cdn.example", "--why", "x").out
+    assert "img.cdn.example goes on alerting: cdn.example" in told
+    assert "vedette allow add cdn.example" in told
+    assert not cli("allow", "add", "cdn.example", "--why", "x", "--json").json["alerting"]
+
+
+def test_a_denial_that_changes_nothing_says_so(cli: Cli, short_path: Path) -> None:
+    (short_path / "vedette.toml").write_text('[guard]\nown = ["cdn.example"]\n')
+    cli("bundle", "build")
+    done = cli("deny", "add", "www.cdn.example", "evil.example", "--why", "x")
+    assert "www.cdn.example stays off the sensors: our own: cdn.example" in done.out
+    assert "evil.example stays" not in done.out

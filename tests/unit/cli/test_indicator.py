@@ -198,3 +198,35 @@ def test_the_card_says_in_short_what_our_network_showed(ask: Cli) -> None:
 
 def test_the_card_needs_no_memory(inbox: Cli) -> None:
     assert inbox("indicator", "show", "evil.example", "--json").json["past"] is None
+
+
+def test_a_release_that_changes_nothing_is_refused(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "vedette.toml").write_text('[guard]\nown = ["ours.example"]\n')
+    (short_path / "bad.txt").write_text("ours.example\nevil.example\n")
+    cli("source", "add", "list", short_path / "bad.txt", "--type", "domain", "--name", "feed")
+    cli("source", "pull")
+    cli("bundle", "build")
+    done = cli("indicator", "release", "ours.example", "--why", "x")
+    assert done.code == 2
+    assert "a release does not bring it back: our own: ours.example" in done.out
+    assert cli("allow", "list", "--json").json == []
+    assert cli("indicator", "hold", "ours.example", "--why", "x").code == 0
+    assert cli("indicator", "release", "ours.example", "--why", "x").code == 0, "the hold ends"
+
+
+def test_what_is_held_below_a_published_name_is_said_to_alert(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "bad.txt").write_text("evil.example\ncdn.evil.example\n")
+    cli("source", "add", "list", short_path / "bad.txt", "--type", "domain", "--name", "feed")
+    cli("source", "pull")
+    cli("bundle", "build")
+    held_now = cli("indicator", "hold", "cdn.evil.example", "--why", "x", "--until", "2h")
+    assert "cdn.evil.example goes on alerting: evil.example" in held_now.out
+    cli("bundle", "build")
+    card = cli("indicator", "show", "cdn.evil.example").out
+    assert "cdn.evil.example  HELD, but evil.example alerts on it" in card
+    assert "vedette indicator show evil.example" in card
+    cli("indicator", "hold", "evil.example", "--why", "x")
+    cli("bundle", "build")
+    assert "HELD, not on the sensors" in cli("indicator", "show", "cdn.evil.example").out
