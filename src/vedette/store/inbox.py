@@ -165,11 +165,11 @@ class Inbox:
         self, parameters: Mapping[str, str | int], *, by_source: bool = True
     ) -> dict[int, int]:
         """How many are not judged yet, by source or (0) in all."""
-        row = self._db.execute(
-            "SELECT change_seq FROM guarded WHERE change_seq<"
-            "(SELECT seq FROM change WHERE source_id<>0 ORDER BY seq DESC LIMIT 1)"
+        judged, last = self._db.execute(
+            "SELECT coalesce((SELECT change_seq FROM guarded), -1), coalesce((SELECT seq"
+            " FROM change WHERE source_id<>0 ORDER BY seq DESC LIMIT 1), 0)"
         ).fetchone()
-        if row is None:
+        if judged >= last:
             return {}
         who = "e.source_id" if by_source else "0"
         return dict(
@@ -180,7 +180,7 @@ class Inbox:
                 f" SELECT who, count(*) FROM (SELECT DISTINCT n.type, n.skey, {who} AS who"
                 " FROM new n CROSS JOIN entry e ON e.type=n.type AND e.skey=n.skey"
                 f" WHERE {IS_MINE}) GROUP BY who",
-                {**parameters, "judged": row[0]},
+                {**parameters, "judged": judged},
             )
         )
 

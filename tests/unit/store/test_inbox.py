@@ -10,6 +10,7 @@ import pytest
 from vedette.model import Context, Fetched, Indicator, IndicatorType, Key, Outcome, Rejected
 from vedette.store import Counts, Store, Wanted
 from vedette.store.keys import to_skey
+from vedette.store.verdicts import Mark
 
 T = IndicatorType
 Judge = Callable[..., None]
@@ -20,6 +21,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "vedette.db") as opened:
         lists(opened, "a", "one.example", "two.example", "three.example", "four.example")
         lists(opened, "b", "two.example", "five.example", "six.example")
+        opened.verdicts.move(Mark(change_seq=opened.claims.last_change()))
         yield opened
 
 
@@ -55,6 +57,14 @@ def judge(store: Store) -> Judge:
                 )
 
     return write
+
+
+def test_where_the_guard_never_was_nothing_is_judged_yet(tmp_path: Path) -> None:
+    with Store(tmp_path / "vedette.db") as store:
+        assert store.inbox.counts(0) == Counts()
+        lists(store, "a", "one.example", "two.example")
+        assert store.inbox.counts(2) == Counts(listed=2, waiting=2)
+        assert store.inbox.by_source() == {"a": Counts(listed=2, waiting=2)}
 
 
 def test_nothing_is_dropped_without_a_trace(store: Store, judge: Judge) -> None:
