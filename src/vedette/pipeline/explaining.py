@@ -40,6 +40,8 @@ def _gathered(hub: Hub, basis: Basis, keys: Iterable[Key]) -> dict[Key, Facts]:
     is_asked = not (mark.unasked_at or why_never(hub.settings))
     nobody = Figure(0, 0, hub.settings.guard.prevalence_days) if is_asked else None
     came = store.inbox.came(dict.fromkeys(keys))
+    is_any_late = any(seq > mark.asked_seq for seq in came.values())
+    known = store.claims.listed_before(mark.asked_seq) if is_any_late else set()
     hits = basis.index.match_many(list(came))
     found: dict[Key, Facts] = {}
     for (key, seq), on_lists in zip(came.items(), hits, strict=True):
@@ -51,6 +53,8 @@ def _gathered(hub: Hub, basis: Basis, keys: Iterable[Key]) -> dict[Key, Facts]:
             on_lists,
             store.verdicts.figures_of(key.type, [skey]).get(skey, nobody),
             # What is withheld remembers whether it was ever published.
-            is_new=bool(kept.is_new) if kept and kept.is_withheld else seq > mark.asked_seq,
+            is_new=bool(kept.is_new)
+            if kept and kept.is_withheld
+            else seq > mark.asked_seq and (key.type.value, skey) not in known,
         )
     return found

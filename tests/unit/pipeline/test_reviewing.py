@@ -334,3 +334,23 @@ def test_an_answer_is_a_document(hub: Hub) -> None:
     assert one["state"] == "published"
     assert {"test", "outcome", "text"} == one["steps"][0].keys()
     assert isinstance(review(hub, "evil.example"), Review)
+
+
+def test_what_moved_to_another_event_is_not_new_in_the_card_either(hub: Hub, ask: Ask) -> None:
+    hub.store.add_source("misp", "misp", {}, 900)
+
+    def event(key: str) -> None:
+        running = hub.store.pull("misp")
+        running.take(
+            Indicator(type=T.DOMAIN, value="evil.example", ref=key, context=Context(key=key))
+        )
+        running.take(Fetched(key, "1"))
+        running.finish(accept=True)
+
+    event("one")
+    build(hub, now=NOW)
+    hub.store.set_rules("misp", SourceRules(review=True))
+    event("two")
+    assert ask("evil.example").steps[-1].outcome == "publish"
+    build(hub, now=NOW)
+    assert ask("evil.example").state is State.PUBLISHED
