@@ -16,6 +16,11 @@ def day(at: int) -> str:
     return datetime.fromtimestamp(min(at, _LAST_YEAR), UTC).date().isoformat()
 
 
+def moment(at: int) -> str:
+    """The UTC time of epoch seconds, to the minute."""
+    return datetime.fromtimestamp(min(at, _LAST_YEAR), UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
 def span(seconds: int) -> str:
     """A length of time in its largest whole unit: ``90 days``."""
     name, unit = next((name, unit) for name, unit in _SPANS if seconds % unit == 0)
@@ -34,6 +39,6 @@ def hosts(n: int) -> str:
 
 def said(ruling: Ruling) -> str:
     """Who ruled, when, until when, on what, and why."""
-    until = f" until {day(ruling.until)}" if ruling.until else ""
+    until = f" until {moment(ruling.until)}" if ruling.until else ""
     wide = f" with all of {ruling.value}" if ruling.below else ""
     return f"by {ruling.who} on {day(ruling.at)}{until}{wide}: {ruling.why}"

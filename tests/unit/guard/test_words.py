@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from vedette.guard.words import day, plural, span
+from vedette.guard.words import day, plural, said, span
+from vedette.model import Ruling, RulingKind
 
 
 def test_spans_are_told_in_their_largest_whole_unit() -> None:
@@ -20,3 +21,18 @@ def test_days_are_dates_even_at_the_end_of_time() -> None:
 
 def test_thousands_are_marked() -> None:
     assert plural(1_200, "time") == "1,200 times"
+
+
+def test_an_end_is_told_to_the_minute() -> None:
+    ruling = Ruling(
+        id=1,
+        kind=RulingKind.HOLD,
+        value="a",
+        type="",
+        below=False,
+        who="ann",
+        why="w",
+        at=1_790_000_000,
+        until=1_790_007_200,
+    )
+    assert said(ruling) == "by ann on 2026-09-21 until 2026-09-21 16:13Z: w"
