@@ -29,6 +29,9 @@ PlaceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 _CLASS_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
+_OWN_WIDEST = {4: 8, 6: 16}
+"""The shortest prefix of a network of our own, by version of the protocol."""
+
 
 def parse_duration(text: str) -> int:
     """Seconds of ``90s``, ``15m``, ``6h`` or ``1d``.
@@ -355,7 +358,7 @@ def _check_guard(guard: GuardSettings) -> None:
     for text in guard.own:
         try:
             if text[-1:].isdigit() or ":" in text:
-                ipaddress.ip_network(text)
+                _check_own(ipaddress.ip_network(text))
             else:
                 canonical_name(text)
         except (ValueError, UnusableValueError) as error:
@@ -363,6 +366,19 @@ def _check_guard(guard: GuardSettings) -> None:
                 f"[guard] own: '{text}' is neither a domain nor a network: {error}",
                 hint="Write example.org (names below it are meant too) or 203.0.113.0/24.",
             ) from error
+
+
+def _check_own(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+    """Refuse what nobody owns: each indicator in it would be dropped.
+
+    Raises:
+        ConfigError: It is wider than any network that was ever given to one party.
+    """
+    if network.prefixlen < _OWN_WIDEST[network.version]:
+        raise ConfigError(
+            f"[guard] own: {network} is wider than /{_OWN_WIDEST[network.version]}",
+            hint="Write the networks that are yours; all indicators in them are dropped.",
+        )
 
 
 def _check_feedback(feedback: FeedbackSettings) -> None:

@@ -72,6 +72,8 @@ def test_what_is_no_duration(text: str) -> None:
         ('[feedback]\nevery = "often"', "often"),
         ('[notify]\nevents = ["everything"]', "everything"),
         ('[guard]\nown = ["192.0.2.1/24"]', "host bits"),
+        ('[guard]\nown = ["0.0.0.0/0"]', "wider than /8"),
+        ('[guard]\nown = ["2000::/3"]', "wider than /16"),
         ('[guard]\nown = ["our org"]', "our org"),
         ('[guard]\nown = ["localhost"]', "localhost"),
         ("[guard.confidence]\nja5 = 30", "ja5"),

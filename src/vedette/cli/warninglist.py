@@ -11,7 +11,7 @@ from vedette.guard.warninglists import Index
 from vedette.pipeline.checking_lists import check_values, count_members
 from vedette.pipeline.fetching_lists import Fetched
 from vedette.pipeline.keeping_lists import update_lists
-from vedette.pipeline.warninglists import open_index, place_of
+from vedette.pipeline.warninglists import open_index, place_of, unmet
 
 _NO_LISTS = "there are no warning lists; fetch them with: vedette warninglist update"
 
@@ -32,6 +32,7 @@ def list_command(out: Output) -> None:
         place = place_of(opened.settings)
         index = open_index(opened.settings)
         counts = count_members(opened, index)
+        unknown = unmet(opened.settings, index)
     rows = [
         {
             "name": info.name,
@@ -59,6 +60,8 @@ def list_command(out: Output) -> None:
         out.warn(_NO_LISTS)
     for name, reason in index.broken.items():
         out.bad(f"{name} cannot be read: {reason}")
+    for setting, pattern in unknown if rows else ():
+        out.warn(f"[guard] {setting}: no list is named '{pattern}', so it changes nothing")
     out.result(
         {
             "place": place.what,

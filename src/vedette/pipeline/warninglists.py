@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import mmap
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,6 +122,18 @@ def open_index(settings: Settings) -> Index:
     table = settings.state_dir / _TABLE
     compiled = _load(table, signature) or _make(files, signature, table)
     return Index(compiled, drop=settings.guard.drop_lists, keep=settings.guard.keep_lists)
+
+
+def unmet(settings: Settings, index: Index) -> list[tuple[str, str]]:
+    """Return the settings that choose lists and meet none that is there, each with the pattern."""
+    names = [info.name for info in index.lists]
+    chosen = {"drop_lists": settings.guard.drop_lists, "keep_lists": settings.guard.keep_lists}
+    return [
+        (setting, pattern)
+        for setting, patterns in chosen.items()
+        for pattern in patterns
+        if not any(fnmatchcase(name, pattern) for name in names)
+    ]
 
 
 def _signature(files: ListFiles) -> str:

@@ -124,3 +124,16 @@ def test_without_lists_it_says_so(cli: Cli) -> None:
         done = cli("warninglist", *command)
         assert done.code == 0
         assert "there are no warning lists" in done.out
+
+
+def test_a_setting_that_meets_no_list_is_pointed_out(
+    cli: Cli, lists: Path, short_path: Path
+) -> None:
+    cli("warninglist", "update", "--from", lists)
+    (short_path / "vedette.toml").write_text(
+        '[guard]\nkeep_lists = ["cisco_*", "gogle"]\ndrop_lists = ["amazon-aws"]\n'
+    )
+    printed = cli("warninglist", "list").out
+    assert "[guard] keep_lists: no list is named 'gogle'" in printed
+    assert "cisco_*" not in printed
+    assert "drop_lists:" not in printed
