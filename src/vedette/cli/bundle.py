@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,10 +11,12 @@ from vedette.bundle.generation import Generation, history, open_generation, roll
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment, size
 from vedette.errors import BundleError
-from vedette.pipeline.building import build
+from vedette.model import Outcome
+from vedette.pipeline.building import build, shrunk_from
 from vedette.pipeline.comparing import compare
 from vedette.pipeline.figures import Asker
 from vedette.ruleset.manifest import Manifest
+from vedette.store.inbox import TestCount
 
 
 @click.group()
@@ -30,7 +33,9 @@ def build_command(out: Output, *, whole: bool, accept: bool) -> None:
     with hub() as opened, out.progress("building"):
         result = build(opened, whole=whole, accept=accept, asker=Asker(may_open=True))
         current = open_generation(opened.settings.bundles)
-    manifest = result.manifest
+        manifest = result.manifest
+        before = shrunk_from(opened, manifest) if result.created else 0
+        tests = opened.store.inbox.tests() if before else []
     if result.created:
         out.good(f"published generation {manifest.generation}")
     else:
@@ -41,8 +46,20 @@ def build_command(out: Output, *, whole: bool, accept: bool) -> None:
             f" to end it: vedette bundle rollback {manifest.generation}"
         )
     _show_counts(out, manifest)
+    if before:
+        _warn_of_loss(out, manifest, before, tests)
     out.say("Next: vedette sensor push")
     out.result({"created": result.created, "manifest": manifest})
+
+
+def _warn_of_loss(out: Output, manifest: Manifest, before: int, tests: Sequence[TestCount]) -> None:
+    left = sum(manifest.counts.values())
+    out.warn(f"{left:,} indicators are left of the {before:,} of generation {manifest.parent}")
+    withheld = [one for one in tests if one.outcome is not Outcome.EXACT][:3]
+    if withheld:
+        why = ", ".join(f"{one.test} {one.indicators:,}" for one in withheld)
+        out.say(f"     The guard withholds: {why}. See: vedette indicator list --summary")
+    out.say(f"     If that is wrong: vedette bundle rollback {manifest.parent}")
 
 
 def _show_counts(out: Output, manifest: Manifest) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import structlog
 
 from vedette.bundle.builder import Builder, BuildResult
-from vedette.bundle.generation import Generation, forget, latest_readable
-from vedette.errors import HeldError
+from vedette.bundle.generation import Generation, forget, latest_readable, open_generation
+from vedette.errors import BundleError, HeldError
 from vedette.model import Key
 from vedette.pipeline.figures import Asker
 from vedette.pipeline.guarding import judged
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.collect import Collect
 from vedette.ruleset.engine import Target
-from vedette.ruleset.manifest import SourceState
+from vedette.ruleset.manifest import Manifest, SourceState
 from vedette.store import SHRINK_HELD_BELOW, GenerationRecord, SensorRecord
 
 log = structlog.get_logger(__name__)
@@ -82,7 +82,29 @@ def build(
         indicators=sum(manifest.counts.values()),
         dropped=dropped,
     )
+    if result.created and (before := shrunk_from(hub, manifest)):
+        log.warning(
+            "bundle.shrank",
+            generation=manifest.generation,
+            before=before,
+            after=sum(manifest.counts.values()),
+            hint="vedette indicator list --summary",
+        )
     return result
+
+
+def shrunk_from(hub: Hub, manifest: Manifest) -> int:
+    """How many indicators its parent had, if more than a third of them are gone; else 0.
+
+    A wrong clock or a rule that is too strict withholds nearly everything, with a good reason for
+    each.
+    """
+    try:
+        parent = open_generation(hub.settings.bundles, manifest.parent) if manifest.parent else None
+        before = sum(parent.manifest.counts.values()) if parent else 0
+    except BundleError:  # not on disk any more, or damaged: nobody can tell
+        return 0
+    return before if sum(manifest.counts.values()) < before * SHRINK_HELD_BELOW else 0
 
 
 def _hold_if_not_pulled(hub: Hub, newest: Generation) -> None:

@@ -157,3 +157,17 @@ def test_a_diff_says_that_a_source_came_or_went(cli: Cli, listed: Path) -> None:
     cli("bundle", "build")
     (went,) = cli("bundle", "diff", 2, 3, "--json").json["removed"]
     assert went["reason"] == "more: source removed"
+
+
+def test_a_build_that_loses_most_of_the_last_one_says_why(
+    cli: Cli, listed: Path, short_path: Path
+) -> None:
+    assert "are left of" not in cli("bundle", "build").out
+    (short_path / "vedette.toml").write_text('[guard]\nown = ["evil.example", "bad.example"]\n')
+    told = cli("bundle", "build").out
+    assert "0 indicators are left of the 3 of generation 1" in told
+    assert "own 3" in told
+    assert "vedette bundle rollback 1" in told
+    listed.write_text("evil.example\nother.example\n")
+    cli("source", "pull")
+    assert "are left of" not in cli("bundle", "build").out
