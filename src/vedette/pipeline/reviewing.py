@@ -316,6 +316,9 @@ def _next_for_unlisted(text: str, meant: Meant, troubles: list[SourceTrouble]) -
         if one.source
     ]
     if meant.value:
-        found.append("vedette indicator import - --name NAME     (list it yourself)")
+        found.append(
+            f"echo {quote(meant.value)} | vedette indicator import - --name NAME --why TEXT"
+            "     (list it yourself)"
+        )
         found.append(f"vedette sighting show {quote(text)}     (whether it was ever met)")
     return tuple(found)

@@ -53,7 +53,9 @@ def test_the_card_of_what_nobody_lists_says_why(inbox: Cli) -> None:
     assert shown.code == 0
     assert "it cannot be an indicator: single label" in shown.out
     assert "feed has exactly this" in shown.out
-    assert "no source lists 'absent.example'" in inbox("indicator", "show", "absent.example").out
+    absent = inbox("indicator", "show", "absent.example").out
+    assert "no source lists 'absent.example'" in absent
+    assert "echo absent.example | vedette indicator import - --name NAME" in absent
     assert inbox("indicator", "show", " ").code == 2
 
 
