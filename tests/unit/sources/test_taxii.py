@@ -230,9 +230,9 @@ def test_the_login_goes_to_no_other_host(tmp_path: Path) -> None:
 
 def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
     password = tmp_path / "password"
-    password.write_text("s:ecret\nnot this\n")
+    password.write_text("s:secret\nnot this\n")
     password.chmod(0o600)
-    with FakeTaxii([an_indicator(1)], login=("me", "s:ecret")) as server:
+    with FakeTaxii([an_indicator(1)], login=("me", "s:secret")) as server:
         login = {"user": "me", "password_file": str(password)}
         assert values(fetch(server, **login))
         with pytest.raises(SourceError, match="401") as failed:

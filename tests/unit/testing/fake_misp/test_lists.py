@@ -56,7 +56,7 @@ def test_a_list_that_is_not_enabled_has_no_effect(misp: FakeMisp, ask: Ask) -> N
     add(misp, "domain", "a.example")
     assert hits(ask) == {}
     assert ask("/attributes/restSearch", {"enforceWarninglist": 1}).values == ["a.example"]
-    toggled = ask("/warninglists/toggleEnable", {"name": "KNO%", "enabled": True}).json
+    toggled = ask("/warninglists/toggleEnable", {"name": "known%", "enabled": True}).json
     assert toggled == {"saved": True, "success": "1 warninglist(s) enabled"}
     assert ask("/attributes/restSearch", {"enforceWarninglist": 1}).values == []
     assert not ask("/warninglists/toggleEnable", {"id": [9]}).json["saved"]
