@@ -358,27 +358,16 @@ def _check_guard(guard: GuardSettings) -> None:
     for text in guard.own:
         try:
             if text[-1:].isdigit() or ":" in text:
-                _check_own(ipaddress.ip_network(text))
+                network = ipaddress.ip_network(text)
+                if network.prefixlen < _OWN_WIDEST[network.version]:
+                    raise ValueError(f"wider than /{_OWN_WIDEST[network.version]}")  # noqa: TRY301
             else:
                 canonical_name(text)
         except (ValueError, UnusableValueError) as error:
             raise ConfigError(
-                f"[guard] own: '{text}' is neither a domain nor a network: {error}",
+                f"[guard] own: '{text}' is no domain or network that can be ours: {error}",
                 hint="Write example.org (names below it are meant too) or 203.0.113.0/24.",
             ) from error
-
-
-def _check_own(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
-    """Refuse what nobody owns: each indicator in it would be dropped.
-
-    Raises:
-        ConfigError: It is wider than any network that was ever given to one party.
-    """
-    if network.prefixlen < _OWN_WIDEST[network.version]:
-        raise ConfigError(
-            f"[guard] own: {network} is wider than /{_OWN_WIDEST[network.version]}",
-            hint="Write the networks that are yours; all indicators in them are dropped.",
-        )
 
 
 def _check_feedback(feedback: FeedbackSettings) -> None:
