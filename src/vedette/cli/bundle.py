@@ -26,7 +26,7 @@ def bundle() -> None:
 
 @bundle.command("build")
 @click.option("--whole", is_flag=True, help="Read all indicators, not only the changes.")
-@click.option("--accept", is_flag=True, help="Publish even if sources were never pulled.")
+@click.option("--accept", is_flag=True, help="Publish even if most is missing.")
 @with_output
 def build_command(out: Output, *, whole: bool, accept: bool) -> None:
     """Compile the indicators in force and publish them, if anything changed."""

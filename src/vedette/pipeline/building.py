@@ -18,6 +18,9 @@ from vedette.store import SHRINK_HELD_BELOW, GenerationRecord, SensorRecord
 
 log = structlog.get_logger(__name__)
 
+_FEW = 1_000
+"""So many indicators the guard may take off at once: people decide about that many by hand."""
+
 
 def build(
     hub: Hub,
@@ -32,13 +35,14 @@ def build(
     Args:
         hub: The open state directory.
         whole: Read all indicators even where the changes since the last generation are known.
-        accept: Publish even if most indicators are missing for want of a pull.
+        accept: Publish even if most indicators are missing: for want of a pull, or withheld.
         asker: Whom to ask how common new indicators are; None: the daemon, if there is one.
         now: Epoch seconds; 0: the present.
 
     Raises:
         BundleError: It cannot be written; the last generation stays in force.
-        HeldError: Most indicators are missing because their sources were not pulled yet.
+        HeldError: Most indicators are missing because their sources were not pulled yet, or
+            because the guard withholds them all of a sudden.
         BusyError: Another Vedette is working.
         ConfigError: [collect] names a buffer that cannot be collected.
     """
@@ -47,6 +51,7 @@ def build(
         newest = latest_readable(settings.bundles)
         if newest and not accept:
             _hold_if_not_pulled(hub, newest)
+            _hold_if_withheld(hub, newest)
         collect = Collect(settings.collect.buffers, settings.collect.entries)
         collect.check()
         seq = store.entries.last_change()
@@ -127,6 +132,26 @@ def _hold_if_not_pulled(hub: Hub, newest: Generation) -> None:
             f"{now:,} indicators are left of the {before:,} of generation {newest.number} ({why})",
             hint="Generation and sensors stay as they are. Run: vedette source pull; or, if the"
             " loss is real: vedette bundle build --accept",
+        )
+
+
+def _hold_if_withheld(hub: Hub, newest: Generation) -> None:
+    """Take nearly everything off the sensors only if a person says so.
+
+    A clock that is wrong, an age that is too short or a list that names everything withholds each
+    indicator with a good reason.
+
+    Raises:
+        HeldError: The sources list them still, and the guard withholds more than a third of them.
+    """
+    before = sum(newest.manifest.counts.values())
+    now, listed = (sum(one.counts().values()) for one in (hub.store.published, hub.store.entries))
+    if now < before * SHRINK_HELD_BELOW <= listed and before - now > _FEW:
+        raise HeldError(
+            f"the guard lets {now:,} indicators through, of the {before:,} of generation"
+            f" {newest.number}",
+            hint="Generation and sensors stay as they are. Is the clock right? What withholds them:"
+            " vedette indicator list --summary; if it is meant: vedette bundle build --accept",
         )
 
 

@@ -32,6 +32,8 @@ NAMED_MAX = 100_000
 BATCH = 20_000
 _WAIT_S = 120.0
 _AGES_EVERY_S = 3_600
+_CLOCK_S = 60
+"""So far a clock may be put back without anybody having relied on it."""
 
 
 class Guarded(Struct, frozen=True, kw_only=True):
@@ -104,6 +106,7 @@ def is_due(hub: Hub, now: int = 0) -> bool:
         or bool(store.rulings.ran_out(mark.at, now))
         or store.claims.is_expired(mark.at, now)
         or store.verdicts.is_due(now)
+        or now < mark.at - _CLOCK_S
         or (now - mark.aged_at >= _AGES_EVERY_S and _ages(hub))
     )
 
@@ -143,7 +146,9 @@ class _Run:
         is_due = self._now - before.aged_at >= _AGES_EVERY_S
         basis = self._basis.digest
         places: set[Place] | None = None
-        if changed is not None and basis == before.basis and not everything:
+        # A clock that was wrong and is right again: what it made void is not.
+        is_back = self._now < before.at - _CLOCK_S
+        if changed is not None and basis == before.basis and not (everything or is_back):
             places = {*changed, *self._by_time(is_due), *self._by_people(rulings)}
         asked = self._ask(places, seq)
         if places is None:

@@ -11,6 +11,7 @@ import pytest
 from vedette.bundle.generation import Generation, open_generation
 from vedette.bundle.holding import holds
 from vedette.config import GuardSettings, Settings
+from vedette.errors import HeldError
 from vedette.model import Context, Fetched, Indicator, IndicatorType, Key, RulingKind
 from vedette.pipeline import guarding
 from vedette.pipeline.building import build
@@ -178,3 +179,20 @@ def test_lists_that_appear_are_felt_by_the_next_build(hub: Hub, tmp_path: Path) 
     assert build(hub, now=NOW).manifest.counts == {"domain": 10}
     (change,) = compare(hub, 1, 2).removed
     assert change.reason == "dropped: itself a member of majestic_million, tranco10k"
+
+
+def test_a_guard_that_suddenly_withholds_nearly_everything_waits_for_a_person(hub: Hub) -> None:
+    many = [Key(T.DOMAIN, f"n{number}.example") for number in range(2_000)]
+    pull(hub, *many, expires=NOW + 10)
+    first = build(hub, now=NOW).manifest
+    assert sum(first.counts.values()) == len(many)
+    with pytest.raises(HeldError, match="lets 0 indicators through, of the 2,000") as held:
+        build(hub, now=NOW + 600)
+    assert "--accept" in held.value.hint
+    assert held.value.exit_code == 4
+    generation = open_generation(hub.settings.bundles, first.generation)
+    assert holds(generation, many[0])
+    assert sum(build(hub, now=NOW).manifest.counts.values()) == len(
+        many
+    )  # the clock is right again
+    assert not build(hub, now=NOW + 600, accept=True).manifest.counts
