@@ -18,6 +18,7 @@ from vedette.cli.source_options import (
 from vedette.cli.source_presets import AddGroup, add_preset, presets_command
 from vedette.cli.source_rules import rules
 from vedette.cli.source_saving import located, save, split
+from vedette.cli.source_set import set_command
 from vedette.cli.source_show import show, show_preview, without_secrets_of
 from vedette.cli.source_stix import add_stix, add_taxii
 from vedette.errors import VedetteError
@@ -46,6 +47,7 @@ add.add_command(add_stix)
 add.add_command(add_taxii)
 source.add_command(presets_command)
 source.add_command(rules)
+source.add_command(set_command)
 source.add_command(show)
 
 

@@ -17,7 +17,7 @@ from vedette.model import SourceRules
 from vedette.pipeline.pulling import preview
 from vedette.sources import build
 
-_FILES = frozenset(
+FILES = frozenset(
     {"ca_file", "client_cert", "client_key", "header_file", "key_file", "password_file"}
 )
 """Settings that are made absolute: the daemon starts elsewhere."""
@@ -40,7 +40,7 @@ def save(out: Output, kind: str, settings: Mapping[str, Any], saving: Mapping[st
     address = without_secrets(str(settings.get("url") or settings.get("location")))
     name = saving["name"] or name_from(address)
     checked = {
-        key: str(Path(value).absolute()) if key in _FILES else value
+        key: str(Path(value).absolute()) if key in FILES else value
         for key, value in settings.items()
         if value is not None
     }

@@ -269,7 +269,8 @@ class MispClient:
         if wait_s > self._rate_limit_wait_s:
             raise SourceError(
                 f"{self._url} allows no more searches for {wait_s:.0f} s (429)",
-                hint="Raise the role's rate limit in MISP, or pull less often.",
+                hint="Raise the role's rate limit in MISP, or pull less often:"
+                " vedette source set NAME --interval 1h",
             )
         log.info("misp.rate_limited", wait_s=wait_s)
         time.sleep(wait_s)
@@ -293,12 +294,14 @@ class MispClient:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise SourceError(
                 f"{self._url} still allows no more searches (429){message}",
-                hint="Raise the role's rate limit in MISP, or pull less often.",
+                hint="Raise the role's rate limit in MISP, or pull less often:"
+                " vedette source set NAME --interval 1h",
             )
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ServerFailedError(
                 f"{self._url}{path} failed ({status}){message}",
-                hint="If MISP's log says that memory is exhausted, lower --page-size.",
+                hint="If MISP's log says that memory is exhausted:"
+                " vedette source set NAME page_size=5000",
             )
         check_status(answer, what=f"{self._url}{path}")
 

@@ -260,7 +260,7 @@ class TaxiiClient:
         if wait_s > self._rate_limit_wait_s:
             raise SourceError(
                 f"{self._shown} allows no more requests for {wait_s:.0f} s (429)",
-                hint="The next pull tries again; pull it less often: --interval.",
+                hint="The next pull tries again; less often: vedette source set NAME --interval 1h",
             )
         log.info("taxii.rate_limited", wait_s=wait_s)
         time.sleep(wait_s)
@@ -306,7 +306,7 @@ _HINTS: Mapping[int, str] = {
     403: "This login may not read it: ask the owner of the collection.",
     404: "Check the address: discovery is usually /taxii2/, a collection .../collections/ID/.",
     406: "This server does not speak TAXII 2.1; versions 1 and 2.0 are not supported.",
-    429: "The next pull tries again; pull it less often: --interval.",
+    429: "The next pull tries again; pull it less often: vedette source set NAME --interval 1h",
 }
 
 

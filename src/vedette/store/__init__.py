@@ -202,6 +202,19 @@ class Store:
                 hint=f"Choose another name, or: vedette source remove {name}",
             ) from error
 
+    def set_source(self, name: str, settings: Mapping[str, Any], interval_s: int) -> None:
+        """Give a source other settings; what it listed stays until its next pull.
+
+        Raises:
+            UsageError: There is no such source.
+        """
+        self.source(name)
+        with self._db:
+            self._db.execute(
+                "UPDATE source SET settings=?, interval_s=? WHERE name=?",
+                (msgspec.json.encode(settings).decode(), interval_s, name),
+            )
+
     def remove_source(self, name: str) -> int:
         """Forget a source and all its entries.
 
