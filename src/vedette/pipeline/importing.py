@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from vedette.config import parse_duration
-from vedette.errors import SourceError, StoreError, UsageError
+from vedette.errors import BusyError, SourceError, StoreError, UsageError
 from vedette.model import Key
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.pulling import pull
@@ -75,7 +75,13 @@ def take(hub: Hub, name: str, taken: Taken, rows: Iterable[Row]) -> PullSummary:
         settings = {"location": str(path)}
         interval_s = parse_duration(hub.settings.run.interval)
         hub.store.add_source(name, Imported.kind, settings, interval_s)
-    summary = pull(hub, name, accept=True)
+    try:
+        summary = pull(hub, name, accept=True)
+    except BusyError as error:
+        raise BusyError(
+            f"{error}; what was found is kept, and the next pull lists it",
+            hint=f"vedette source pull {name}; or, to forget it: vedette source remove {name}",
+        ) from error
     log.info("import.taken", source=name, entries=summary.entries)
     return summary
 

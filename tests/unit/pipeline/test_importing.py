@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from vedette.config import Settings
-from vedette.errors import StoreError, UsageError
+from vedette.errors import BusyError, StoreError, UsageError
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.importing import difference, take
+from vedette.pipeline.lock import exclusive
+from vedette.pipeline.pulling import pull
 from vedette.sources.imported import FORM, Row, Taken
 
 TAKEN = Taken(vedette_import=FORM, origin="report.txt", taken_at=1_700_000_000)
@@ -76,3 +78,13 @@ def test_what_cannot_be_written_changes_nothing(hub: Hub) -> None:
         take(hub, "case", TAKEN, failing())
     assert (directory / "case.jsonl").read_bytes() == kept
     assert [path.name for path in directory.iterdir()] == ["case.jsonl"]
+
+
+def test_while_another_works_it_says_that_what_was_found_is_kept(hub: Hub) -> None:
+    with (
+        exclusive(hub.lock_file("work"), "a long pull"),
+        pytest.raises(BusyError, match="the next pull lists it") as busy,
+    ):
+        take(hub, "case", TAKEN, rows("a.example"))
+    assert "vedette source pull case" in busy.value.hint
+    assert pull(hub, "case").entries == 1
