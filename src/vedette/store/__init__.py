@@ -216,7 +216,9 @@ class Store:
             )
 
     def remove_source(self, name: str) -> int:
-        """Forget a source and all its entries.
+        """Forget a source, all its entries, and what a MISP under this name was told.
+
+        What waits to be told stays.
 
         Returns:
             How many entries went with it.
@@ -234,6 +236,7 @@ class Store:
             if record.entries:
                 note_bulk(db, source_id, name, "source removed")
             db.execute("DELETE FROM source WHERE id=?", (source_id,))
+            self.outbox.forget(name)
         self.entries.forget_contexts()
         return record.entries
 

@@ -220,6 +220,15 @@ class Outbox:
                 [(one.source, one.uuid) for one in sightings],
             ).rowcount
 
+    def forget(self, source: str) -> None:
+        """Forget what a MISP was told and how that went: its name may come to be another's.
+
+        For use inside a transaction of the caller. What waits stays; the same MISP would not take
+        a sighting twice.
+        """
+        self._db.execute("DELETE FROM outbox WHERE source=? AND state<>'waiting'", (source,))
+        self._db.execute("DELETE FROM addressee WHERE source=?", (source,))
+
     def about(self, attributes: Iterable[str]) -> list[Sent]:
         """Return what has been or will be said about attributes, the newest first."""
         rows = self._db.execute(

@@ -302,6 +302,29 @@ def test_a_source_that_takes_no_sightings_is_said(misp: FakeMisp, tmp_path: Path
         assert state_of(hub, "misp").waiting == 1
 
 
+def test_a_misp_that_takes_the_name_of_a_removed_one_is_told_too(
+    misp: FakeMisp, tmp_path: Path
+) -> None:
+    with opened(tmp_path, misp) as hub:
+        some = listed(misp, 3)
+        hub.store.fleet.add_hits("gate", met(some), b"", {})
+        feed_back(hub)
+        assert told(misp) == 3
+        misp.faults.add(Fault(FaultKind.STATUS, path=SAVE, status=503))
+        hub.store.fleet.add_hits("gate", met(listed(misp, 4)[3:]), b"", {})
+        assert feed_back(hub)[0].error
+        misp.faults.clear()
+        hub.store.remove_source("misp")
+        state = state_of(hub, "misp")
+        assert (state.waiting, state.sent, state.retry_at, state.error) == (1, 0, 0, "")
+        settings = {"url": misp.url, "key_file": str(tmp_path / "misp.key"), "retries": 1}
+        hub.store.add_source("misp", "misp", settings, 900)
+        misp.state.sightings.clear()  # another MISP with the same events
+        hub.store.fleet.add_hits("gate", met(some), b"", {})
+        (fed,) = feed_back(hub)
+        assert (fed.sent, told(misp)) == (4, 4), "at once, though the one before was failing"
+
+
 def test_two_processes_never_send_at_once(misp: FakeMisp, tmp_path: Path) -> None:
     with opened(tmp_path, misp) as hub:
         record(hub, misp, 1)
