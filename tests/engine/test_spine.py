@@ -252,3 +252,21 @@ def test_the_demo_tells_its_story(engine: Engine, cli: Cli) -> None:
     assert "github.com  domain: itself a member of cisco_top1000, tranco10k" in told.out
     assert "MISP has 3 sightings from vedette (Sensor team) in 'Loader campaign" in told.out
     assert "MISP has 1 sighting from vedette (Sensor team) in 'Loader: where it" in told.out
+
+
+def test_a_second_demo_in_the_same_directory_tells_of_itself(engine: Engine, cli: Cli) -> None:
+    """Its MISP is another one, and what the first one met is no news."""
+    stories = []
+    for _ in range(2):
+        told = cli("demo", "--engine", engine.version[0], "--directory", "demo", "--json")
+        assert told.code == 0, told.err
+        stories.append(json.loads(told.out))
+    first, second = stories
+    began_at = max(hit["last_seen"] for hit in first["hits"])
+    for story in stories:
+        assert {hit["origin"] for hit in story["hits"]} == {"live"}
+        assert [hit["observed"] for hit in story["past"]["hits"]] == ["cdn.quiet-harbor.example"]
+    assert all(hit["last_seen"] > began_at for hit in second["hits"] + second["past"]["hits"])
+    assert [(one["info"], one["sightings"]) for one in second["told"]] == [
+        (one["info"], one["sightings"]) for one in first["told"]
+    ]

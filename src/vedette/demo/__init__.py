@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -126,6 +127,7 @@ def _settings() -> str:
 
 
 def _play(hub: Hub, home: Path, engine: Engine, say: Say, stack: ExitStack) -> Story:
+    began_at = datetime.now(UTC)
     say("starting a MISP with three events, and pulling them with a key over its API")
     misp = stack.enter_context(demo_misp(home))
     pulls = [_pull_misp(hub, misp, home)]
@@ -151,8 +153,8 @@ def _play(hub: Hub, home: Path, engine: Engine, say: Say, stack: ExitStack) -> S
     traffic.browse(_HOST, _PATH, _USER_AGENT)
     traffic.greet(_SNI)
     say("reading the engine's alerts")
-    hits = _hits(hub)
-    past = look_back(hub, misp, live.eve, "loopback", say)
+    hits = _hits(hub, began_at)
+    past = look_back(hub, misp, live.eve, "loopback", say, since=began_at)
     say("telling MISP what its indicators met")
     feed_back(hub, anyway=True)
     return Story(
@@ -205,11 +207,12 @@ def _add_sensor(hub: Hub, rules: Path, live: Live) -> None:
     hub.store.fleet.add_sensor("loopback", settings)
 
 
-def _hits(hub: Hub) -> list[HitRecord]:
+def _hits(hub: Hub, since: datetime) -> list[HitRecord]:
+    """Wait for the alerts of this demo, not those of an earlier one in this directory."""
     deadline = time.monotonic() + _WAIT_FOR_ALERTS_S
     while True:
         read_hits(hub, "loopback")
-        hits = hub.store.fleet.hits(sensor="loopback")
+        hits = hub.store.fleet.hits(since=since, sensor="loopback", origins=("live", "eve"))
         if len({hit.type for hit in hits}) >= _EXPECTED_HITS:
             return hits
         if time.monotonic() > deadline:

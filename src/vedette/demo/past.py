@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,7 +34,13 @@ class Past(Struct, kw_only=True):
 
 
 def look_back(
-    hub: Hub, misp: FakeMisp, eve: Path, sensor: str, say: Callable[[str], None]
+    hub: Hub,
+    misp: FakeMisp,
+    eve: Path,
+    sensor: str,
+    say: Callable[[str], None],
+    *,
+    since: datetime,
 ) -> Past | None:
     """Remember what the sensor's EVE shows, pull what MISP publishes later, and hunt it.
 
@@ -54,11 +61,16 @@ def look_back(
     with LocalMemory.open(hub.settings) as memory:
         done = ingest(hub, memory, [str(eve)], sensor=sensor)
         deadline = time.monotonic() + _WAIT_S
-        while not _has_seen(memory) and time.monotonic() < deadline:
+        while not _has_seen(memory, since) and time.monotonic() < deadline:
             time.sleep(_POLL_S)  # the engine writes its events a moment after the packets
             done = ingest(hub, memory, [str(eve)], sensor=sensor)
         if done.error:
             raise PoolError(done.error, hint=done.hint)
+        if not _has_seen(memory, since):
+            raise PoolError(
+                f"the engine's EVE shows no query for {NAME} within {_WAIT_S:.0f} s",
+                hint="Is this machine very busy? Run the demo again.",
+            )
         hunt_new(hub, memory)
         say("MISP publishes where the client had called: pulling it, and hunting it in the past")
         misp.load_feed(LATER)
@@ -66,12 +78,14 @@ def look_back(
         hunt_new(hub, memory)
         events = sum(one.events for one in memory.coverage().sensors)
         values = memory.known
-    hits = [hit for hit in hub.store.fleet.hits(sensor=sensor) if hit.observed == NAME]
+    retro = hub.store.fleet.hits(since=since, sensor=sensor, origins=("retro",))
+    hits = [hit for hit in retro if hit.observed == NAME]
     return Past(events=events, values=values, hits=hits)
 
 
-def _has_seen(memory: object) -> bool:
+def _has_seen(memory: object, since: datetime) -> bool:
     from vedette.pipeline.owning import LocalMemory  # noqa: PLC0415 - of the extra
     from vedette.pool.records import Place  # noqa: PLC0415
 
-    return isinstance(memory, LocalMemory) and bool(memory.seen([Place("dns.query", NAME)]))
+    seen = memory.seen([Place("dns.query", NAME)]) if isinstance(memory, LocalMemory) else []
+    return any(one.last_seen >= since for one in seen)
