@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -392,104 +393,5 @@ def _check_feedback(feedback: FeedbackSettings) -> None:
                 ) from error
 
 
-TEMPLATE = """\
-# Vedette's settings. Everything here is optional: what is commented out is the default.
-# Sources and sensors are not in this file; see `vedette source add --help`
-# and `vedette sensor add --help`.
-
-# Directory of the database, the bundles and the locks, relative to this file.
-state = "state"
-
-[bundle]
-# First part of every dataset and file name.
-# prefix = "vedette"
-# First sid; 240,000 sids from here on are Vedette's. 1000000-1999999 is the range for local use.
-# sid_base = 1_400_000
-# Engine profiles to compile: "7.0", "8.0" (8.0.0 to 8.0.6), "8.0.7" (and later).
-# Those of the configured sensors are always added.
-# profiles = ["7.0", "8.0", "8.0.7"]
-# How many generations stay on disk for roll back and diff.
-# keep = 10
-
-[push]
-# Most additions and removals that go over the unix socket; more is a reload.
-# delta_max = 20_000
-# Random members of each dataset that a proof looks up, and as many removed ones.
-# proof_members = 50
-# How long an answer of the engine may take, and how long a reload may.
-# socket_timeout = "10s"
-# reload_timeout = "10m"
-
-[run]
-# How often a source is pulled that has no interval of its own (90s, 15m, 6h, 1d).
-# interval = "15m"
-# How often each sensor is proved again when nothing changed.
-# prove_every = "1m"
-# How often eve.json is looked at for new lines.
-# eve_poll = "1s"
-
-[pool]
-# Whether `vedette run` remembers what the sensors' EVE shows.
-# enabled = true
-# Empty: embedded, in the state directory. Else clickhouse://USER@HOST:8123/DATABASE;
-# the password is in $VEDETTE_POOL_PASSWORD.
-# store = ""
-# Name of the ClickHouse cluster that holds the tables; empty: one node.
-# cluster = ""
-# How long it is remembered who showed a value and when. The values are remembered for ever.
-# retention = "90d"
-# The most bytes that these observations may take; the oldest weeks go first. 0: no limit.
-# retention_bytes = 0
-# For how long from the first event on every value is expected to be new.
-# learning = "7d"
-# Fields that are not remembered.
-# skip = ["http.cookie"]
-# Our own networks, to tell which end of a file transfer is the client.
-# home = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
-# Processes that read large inputs side by side; 0: one for each processor.
-# workers = 0
-# How often what was read becomes visible, and how many folded rows are committed at once.
-# commit_every = "2s"
-# batch_rows = 200_000
-
-[collect]
-# Buffers whose new values make an alert, for sensors whose EVE has no protocol events:
-# dns.query, tls.sni, http.user_agent, ja3.hash...
-# buffers = []
-# Values of each buffer that an engine has room for.
-# entries = 100_000
-
-[guard]
-# Whether indicators are judged at all; false publishes whatever the sources list.
-# enabled = true
-# Our own domains (with names below them) and networks: indicators there are dropped.
-# own = []
-# A new indicator that so many of our hosts met within so many days is held for review; 0: never.
-# prevalence_hosts = 10
-# prevalence_days = 7
-# What is less certain than this (0 to 100) is held.
-# min_confidence = 0
-# How long after its last change an indicator of a type stays, by type ("90d").
-# age = {}
-
-[feedback]
-# MISP sources that are told of hits on what they list; empty: nothing ever leaves.
-# sources = []
-# One sighting for each indicator and "day" or "hour".
-# group = "day"
-# What a sighting says of who it was: "none", "class" (see [feedback.classes]) or "address".
-# hosts = "none"
-# Most sightings that leave for one MISP in a day.
-# max_per_day = 10_000
-
-[notify]
-# File with one Apprise URL a line (webhooks, mail...), mode 600.
-# targets_file = ""
-
-# A place to hunt in that you have already: an OpenSearch or Elasticsearch with Suricata events.
-# It is only read. All its settings are in docs/reference/settings.md.
-# [opensearch.selks]
-#   url = "https://search.example:9200"
-#   index = "logstash-*"
-#   user = "vedette"
-"""
+TEMPLATE = (files("vedette") / "template.toml").read_text(encoding="utf-8")
+"""The commented vedette.toml that ``vedette init`` writes."""
