@@ -19,7 +19,7 @@ SHOWN_MAX = 10
 _URL = re.compile(r"https?://[!-~]{1,300}")
 _WHAT = {
     "hit": ("met the network", "met the network"),
-    "retro": ("was here before it was known", "were here before they were known"),
+    "retro": ("was here before it was watched for", "were here before they were watched for"),
 }
 _MOMENT = "%Y-%m-%d %H:%M:%SZ"
 

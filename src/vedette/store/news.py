@@ -128,10 +128,13 @@ class News:
         return {(row[0], row[1]): Told(*row) for row in rows}
 
     def held(self, *, since: int, until: int) -> list[HeldCount]:
-        """Return what the guard came to hold in ``since < at <= until``, the most first."""
+        """Return what the guard came to hold in ``since < at <= until``, the most first.
+
+        What a person holds is no news, and must not put off what is.
+        """
         rows = self._db.execute(
             "SELECT test, count(*), max(reason) FROM verdict WHERE outcome='hold'"
-            " AND at>? AND at<=? GROUP BY test ORDER BY 2 DESC",
+            " AND test<>'hold' AND at>? AND at<=? GROUP BY test ORDER BY 2 DESC",
             (since, until),
         )
         return [HeldCount(*row) for row in rows]

@@ -81,7 +81,7 @@ def test_a_stranger_is_defanged_and_an_unknown_value_is_said() -> None:
 def test_many_are_one_message_and_short() -> None:
     met = [Met(hit(id=n, value=f"evil{n}.example"), 1) for n in range(10_000)]
     message = wording.hits("retro", met, BASE)
-    assert message.title == "Vedette: 10,000 indicators were here before they were known"
+    assert message.title == "Vedette: 10,000 indicators were here before they were watched for"
     assert "and 9,990 more: vedette hit list --retro" in message.body
     assert len(message.body) < 4_000
 

@@ -141,7 +141,7 @@ def test_retro_hits_are_told_apart(hub: Hub, hook: LoopbackServer) -> None:
             ]
         )
         tell(hub)
-    assert titles(hook) == ["Vedette: old[.]example was here before it was known"]
+    assert titles(hook) == ["Vedette: old[.]example was here before it was watched for"]
 
 
 def test_what_a_person_called_false_is_no_news(hub: Hub, hook: LoopbackServer) -> None:
@@ -190,6 +190,16 @@ def test_what_is_held_is_told_once_with_counts_by_reason(hub: Hub, hook: Loopbac
     assert tell(hub, NOW + 60) == 0, "not again so soon"
     assert tell(hub, NOW + 7 * HOURS) == 1
     assert titles(hook)[-1] == "Vedette: 2 indicators are held for review"
+
+
+def test_what_a_person_holds_is_no_news_and_puts_nothing_off(
+    hub: Hub, hook: LoopbackServer
+) -> None:
+    hold(hub, NOW - 10, "a", test="hold")
+    assert tell(hub) == 0
+    hold(hub, NOW + 50, "b")
+    assert tell(hub, NOW + 60) == 1
+    assert titles(hook) == ["Vedette: 1 indicator is held for review"]
 
 
 def pulled(hub: Hub, error: str = "") -> None:
