@@ -13,6 +13,7 @@ from vedette.cli.source_options import (
     connection_options,
     filter_options,
     list_options,
+    rate_limit_option,
     saving_options,
 )
 from vedette.cli.source_presets import AddGroup, add_preset, presets_command
@@ -47,7 +48,7 @@ add.add_command(add_stix)
 add.add_command(add_taxii)
 source.add_command(presets_command)
 source.add_command(rules)
-source.add_command(set_command)
+source.add_command(set_command(add))
 source.add_command(show)
 
 
@@ -61,6 +62,7 @@ source.add_command(show)
 @click.option("--unpublished-grace", metavar="AGE", help="How long they are kept (default 7d).")
 @click.option("--missing-grace", metavar="AGE", help="The same for events no longer shown.")
 @click.option("--reconcile", metavar="AGE", help="How often to read everything (default 1d).")
+@rate_limit_option
 @click.option("--decay/--no-decay", default=None, help="Ask for MISP's decay scores.")
 @click.option("--zmq", metavar="URL", help="MISP's ZeroMQ publisher: pull when it says so.")
 @saving_options

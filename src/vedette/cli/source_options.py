@@ -114,6 +114,24 @@ def list_options(function: F) -> F:
         click.option("--info", help="One line about the list, shown with every hit."),
         click.option("--tags", multiple=True, help="Tag for all its values; repeatable."),
         click.option("--tlp", help="TLP of all its values."),
+        size_option,
+    )(function)
+
+
+def size_option(function: F) -> F:
+    """How much of it is read at most."""
+    return click.option(
+        "--max-bytes", type=int, metavar="N", help="Most bytes that it may have, unpacked."
+    )(function)
+
+
+def rate_limit_option(function: F) -> F:
+    """How long a server that is asked too often is waited for."""
+    return click.option(
+        "--rate-limit-wait-s",
+        type=float,
+        metavar="S",
+        help="Longest wait if the server says that it is asked too often (default 60).",
     )(function)
 
 

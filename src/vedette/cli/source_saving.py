@@ -21,7 +21,8 @@ FILES = frozenset(
     {"ca_file", "client_cert", "client_key", "header_file", "key_file", "password_file"}
 )
 """Settings that are made absolute: the daemon starts elsewhere."""
-_SAVING = ("name", "interval", "test", "confidence", "age", "review")
+SAVING = ("name", "interval", "test", "confidence", "age", "review")
+"""Options that are no settings of a kind."""
 
 
 def save(out: Output, kind: str, settings: Mapping[str, Any], saving: Mapping[str, Any]) -> None:
@@ -68,7 +69,7 @@ def save(out: Output, kind: str, settings: Mapping[str, Any], saving: Mapping[st
 
 def split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Sort a command's options into those of saving, of the filters, and of the kind."""
-    saving = {name: options.pop(name) for name in _SAVING}
+    saving = {name: options.pop(name) for name in SAVING}
     filters = {
         name.removeprefix("filter_"): options.pop(name)
         for name in list(options)

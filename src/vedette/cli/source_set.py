@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output
-from vedette.cli.source_saving import FILES, located
+from vedette.cli.source_saving import FILES, SAVING, located
 from vedette.cli.source_show import duration, show_preview
 from vedette.config import parse_duration
 from vedette.errors import UsageError
@@ -21,30 +23,58 @@ from vedette.pipeline.pulling import preview
 from vedette.sources import build, find
 from vedette.sources.filters import Filters
 
+_OTHER_CONTENT = frozenset({"url", "location", "collection", "filters", "type"})
+"""Settings whose change may make other indicators come."""
+_NAMES = {"kind": "type"}
+"""Settings whose option has another name."""
+_NOT_SETTINGS = frozenset({*SAVING, "as_json"})
 
-@click.command("set")
-@click.argument("name")
-@click.argument("changes", nargs=-1, metavar="[SETTING=VALUE]...")
-@click.option("--interval", help="How often `run` pulls it: 90s, 15m, 6h, 1d.")
-@click.option("--test", is_flag=True, help="Only show what would come; save nothing.")
-@with_output
-def set_command(
-    out: Output, name: str, changes: tuple[str, ...], *, interval: str | None, test: bool
-) -> None:
-    """Change settings of a source; its indicators and its history stay.
 
-    Settings are the options of `source add`, without the dashes: timeout_s=300, page_size=5000,
-    tlp=clear,green. SETTING= alone is the default again. `vedette run` takes them with the next
-    pull.
+def set_command(add: click.Group) -> click.Command:
+    """Make the command.
+
+    Args:
+        add: ``source add``, whose options it takes.
     """
+
+    @click.command("set", context_settings={"ignore_unknown_options": True})
+    @click.argument("name")
+    @click.argument("changes", nargs=-1, type=click.UNPROCESSED, metavar="[OPTION]...")
+    @click.option("--interval", "--every", help="How often `run` pulls it: 90s, 15m, 6h, 1d.")
+    @click.option("--test", is_flag=True, help="Only show what would come; save nothing.")
+    @with_output
+    def command(
+        out: Output, name: str, changes: tuple[str, ...], *, interval: str | None, test: bool
+    ) -> None:
+        """Change settings of a source; its indicators and its history stay.
+
+        OPTION is any that `source add` has for its kind (--timeout-s 300, --page-size 5000,
+        --tlp clear --tlp green), and --url or --location. SETTING=VALUE says the same
+        (timeout_s=300, tlp=clear,green); SETTING= alone is the default again. `vedette run` takes
+        them with the next pull.
+        """
+        _set(out, add, name, changes, interval=interval, is_test=test)
+
+    return command
+
+
+def _set(
+    out: Output,
+    add: click.Group,
+    name: str,
+    changes: Sequence[str],
+    *,
+    interval: str | None,
+    is_test: bool,
+) -> None:
     with hub() as opened:
         record = opened.store.source(name)
         settings = dict(record.settings)
-        for change in changes:
-            _apply(settings, record.kind, change)
+        for key, value in _asked(add, record.kind, changes):
+            _apply(settings, record.kind, key, value)
         built = build(record.kind, {**settings, "name": name})
         interval_s = parse_duration(interval) if interval else record.interval_s
-        if test:
+        if is_test:
             with out.progress(f"reading {name}") as ticker:
                 show_preview(out, preview(built, tick=ticker.tick))
             return
@@ -69,22 +99,55 @@ def _say(
         out.good(f"{name}: to be pulled every {duration(interval_s)}")
     if not (changed or interval_s):
         out.say(f"{name}: nothing else than before")
-    elif {"url", "location", "filters"} & set(changed):
-        out.say("       The next pull compares what is there with what is held.")
+    elif _OTHER_CONTENT & set(changed):
+        out.say("       The next pull compares what is there with what is held; if much is gone,")
+        out.say(f"       that waits for you: vedette source pull {name} --accept")
 
 
-def _apply(settings: dict[str, Any], kind: str, change: str) -> None:
+def _asked(add: click.Group, kind: str, changes: Sequence[str]) -> Iterator[tuple[str, object]]:
+    """Yield settings with their values: text as it was typed, or what an option made of it.
+
+    Raises:
+        ClickException: There is no such option, or it cannot have that value.
+        UsageError: It is neither an option nor ``SETTING=VALUE``.
+    """
+    outer = click.get_current_context()
+    parser = click.Command("set", params=_options_of(add.commands.get(kind)))
+    inner = parser.make_context(
+        outer.info_name, list(changes), outer.parent, allow_extra_args=True, help_option_names=[]
+    )
+    for change in inner.args:
+        key, equals, text = change.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(
+                f"'{change}' is neither an option nor SETTING=VALUE",
+                hint=f"Settings: {', '.join(_known(kind))}.",
+            )
+        yield key.strip().replace("-", "_").removeprefix("filters."), text.strip()
+    for option, value in inner.params.items():
+        if inner.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            yield _NAMES.get(option, option).removeprefix("filter_"), value
+
+
+def _options_of(command: click.Command | None) -> list[click.Parameter]:
+    """Return the options of a kind's ``source add``, none of them needed, and its address."""
+    found: list[click.Parameter] = []
+    for parameter in command.params if command else ():
+        if isinstance(parameter, click.Argument):
+            found.append(click.Option([f"--{parameter.name}"]))
+        elif parameter.name not in _NOT_SETTINGS:
+            option = copy(parameter)
+            option.required = False
+            found.append(option)
+    return found
+
+
+def _apply(settings: dict[str, Any], kind: str, key: str, value: object) -> None:
     """Put one change into the settings.
 
     Raises:
-        UsageError: It is no ``SETTING=VALUE``, or there is no such setting.
+        UsageError: There is no such setting.
     """
-    key, equals, text = change.partition("=")
-    key = key.strip().replace("-", "_").removeprefix("filters.")
-    if not equals or not key:
-        raise UsageError(
-            f"'{change}' is no SETTING=VALUE", hint=f"Settings: {', '.join(_known(kind))}."
-        )
     own = get_type_hints(find(kind))
     target = settings
     if key not in own or key in {"name", "kind", "filters"}:
@@ -98,13 +161,15 @@ def _apply(settings: dict[str, Any], kind: str, change: str) -> None:
             )
         own = types
         target = settings["filters"] = dict(settings.get("filters") or {})
-    if not text.strip():
+    if value == "":
         target.pop(key, None)
-        return
-    target[key] = _value(key, text.strip(), own[key])
+    elif isinstance(value, str):
+        target[key] = _value(key, value, own[key])
+    else:
+        target[key] = list(value) if isinstance(value, tuple) else value
 
 
-def _value(key: str, text: str, wanted: Any) -> object:
+def _value(key: str, text: str, wanted: object) -> object:
     """Read a value as its setting wants it."""
     if key in FILES:
         return str(Path(text).absolute())

@@ -8,7 +8,12 @@ import click
 
 from vedette.cli.common import with_output
 from vedette.cli.output import Output
-from vedette.cli.source_options import connection_options, saving_options
+from vedette.cli.source_options import (
+    connection_options,
+    rate_limit_option,
+    saving_options,
+    size_option,
+)
 from vedette.cli.source_saving import located, save, split
 
 _TLP = click.option("--tlp", help="TLP of what no marking is on.")
@@ -19,6 +24,7 @@ _TAGS = click.option("--tags", multiple=True, help="Tag for all its values; repe
 @click.argument("location")
 @_TAGS
 @_TLP
+@size_option
 @connection_options
 @saving_options
 @with_output
@@ -36,6 +42,8 @@ def add_stix(out: Output, location: str, **options: Any) -> None:
 @_TAGS
 @_TLP
 @click.option("--page-size", type=int, help="Objects in one answer (default 1000).")
+@rate_limit_option
+@click.option("--max-objects", type=int, metavar="N", help="Most that one pull reads.")
 @connection_options
 @saving_options
 @with_output

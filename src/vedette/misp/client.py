@@ -301,7 +301,7 @@ class MispClient:
             raise ServerFailedError(
                 f"{self._url}{path} failed ({status}){message}",
                 hint="If MISP's log says that memory is exhausted:"
-                " vedette source set NAME page_size=5000",
+                " vedette source set NAME --page-size 5000",
             )
         check_status(answer, what=f"{self._url}{path}")
 

@@ -266,7 +266,8 @@ def _explained(request: httpx2.Request, connection: Connection) -> Iterator[None
             ) from error
         raise SlowError(
             f"{where} did not answer within {connection.timeout_s:g} s",
-            hint="It may be overloaded: vedette source set NAME timeout_s=600, or page_size=5000",
+            hint="It may be overloaded: vedette source set NAME --timeout-s 600, or for a MISP"
+            " --page-size 5000",
         ) from error
     except httpx2.TransportError as error:
         raise explain_transport(error, where, connection) from error
@@ -307,7 +308,7 @@ def explain_transport(
         return SourceError(f"{where} cannot be asked: {error}", hint="Write it as https://host/.")
     return TransportError(
         f"{where} cut its answer short: {error}",
-        hint="Something between may limit time or size: vedette source set NAME page_size=5000",
+        hint="Something between may limit time or size: vedette source set NAME --page-size 5000",
     )
 
 

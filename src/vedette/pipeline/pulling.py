@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 import structlog
 
-from vedette.errors import SourceError, VedetteError
+from vedette.errors import SourceError, UsageError, VedetteError
 from vedette.model import (
     Broken,
     Fetched,
@@ -54,11 +54,11 @@ def pull(
         HeldError: It shrank by a third or grew beyond measure; its last good state stays.
         BusyError: Another Vedette is working.
     """
-    source = source_of(hub.store.source(name))
+    record = hub.store.source(name)
     with hub.working(f"pulling {name}"):
         running = hub.store.pull(name, accept=accept)
         try:
-            for item in _items(source, running.known()):
+            for item in _items(_usable(record), running.known()):
                 running.take(item)
                 tick()
         except SourceError as error:
@@ -77,6 +77,22 @@ def pull(
         rejected=sum(summary.rejected.values()),
     )
     return summary
+
+
+def _usable(record: SourceRecord) -> Source:
+    """Make a source of what was stored, perhaps by a version that was less strict.
+
+    Raises:
+        SourceError: It means nothing to this version.
+    """
+    try:
+        return source_of(record)
+    except UsageError as error:
+        raise SourceError(
+            str(error),
+            hint="Its last good state stays in force. Set it right:"
+            f" vedette source set {record.name} SETTING=VALUE",
+        ) from error
 
 
 def _items(source: Source, known: Mapping[str, str]) -> Iterator[Item]:

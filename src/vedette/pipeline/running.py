@@ -39,6 +39,7 @@ from vedette.pipeline.remembering import Remembering, why_not
 from vedette.pipeline.watching import read_hits, watch
 from vedette.ruleset.engine import Target
 from vedette.sensor.settings import Sensor
+from vedette.store import SourceRecord
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -54,6 +55,7 @@ class Runner:
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = settings
         self._stop = stop
+        self._pulled: dict[str, tuple[float, bool]] = {}
         self._due: dict[str, float] = {}
         self._hints = Hints()
         self._built: tuple[int, tuple[Target, ...]] | None = None
@@ -102,20 +104,24 @@ class Runner:
         self._hints.follow(records)
         hinted = self._hints.take()
         due = [
-            record
-            for record in records
-            if record.name in hinted or self._due.get(record.name, 0.0) <= now
+            record for record in records if record.name in hinted or self._pull_due(record) <= now
         ]
         for record in due:
             good = _attempt("pull", pull, hub, record.name)
-            wait_s = record.interval_s if good else min(record.interval_s, _RETRY_S)
-            self._due[record.name] = time.monotonic() + wait_s
+            self._pulled[record.name] = time.monotonic(), good
             if self._stop.is_set():
                 return
         kept = self._keep_lists(hub) if due else False
         if records or latest(hub.settings.bundles):
             self._build(hub, pulled=bool(due) or kept)
         self._push_behind(hub)
+
+    def _pull_due(self, record: SourceRecord) -> float:
+        """When to pull a source, by the interval that it has now."""
+        if record.name not in self._pulled:
+            return 0.0
+        at, good = self._pulled[record.name]
+        return at + (record.interval_s if good else min(record.interval_s, _RETRY_S))
 
     def _keep_lists(self, hub: Hub) -> bool:
         """Fetch warning lists once a day, before what was pulled is judged."""

@@ -92,7 +92,7 @@ def _with_retries(
     except httpx2.TimeoutException as error:
         raise SourceError(
             f"{where} did not answer within {connection.timeout_s:g} s",
-            hint="Try it by hand; if it is only slow: vedette source set NAME timeout_s=600",
+            hint="Try it by hand; if it is only slow: vedette source set NAME --timeout-s 600",
         ) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _explain(error, where, connection) from error
@@ -153,7 +153,7 @@ def _save(answer: httpx2.Response, file: BinaryIO, max_bytes: int, where: str) -
         if size > max_bytes:
             raise SourceError(
                 f"{where} is longer than {max_bytes:,} bytes",
-                hint="Is it the right file? Else: vedette source set NAME max_bytes=N",
+                hint="Is it the right file? Else: vedette source set NAME --max-bytes N",
             )
     announced = answer.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) != size:

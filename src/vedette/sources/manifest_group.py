@@ -23,7 +23,7 @@ class HeldManifest(Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     """The version of that group; opaque to everybody else."""
 
     settings: str
-    """Fingerprint of the filters."""
+    """Fingerprint of the filters and of the place."""
     groups: str
     """Digest of the versions of all events that the manifest led to."""
     etag: str = ""
@@ -55,7 +55,7 @@ def write_held(
 
     Args:
         validators: What the server said of the manifest.
-        settings: Fingerprint of the filters.
+        settings: Fingerprint of the filters and of the place.
         versions: Version by key of all events, once this pull is in force.
         again: Events that must be read again all the same, with their versions.
     """

@@ -7,6 +7,7 @@ events go backwards. A changed event is read whole and replaces what we had.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
@@ -131,7 +132,9 @@ class MispApi(Connection, frozen=True, kw_only=True):
         return MispClient(self.url, key, self, rate_limit_wait_s=self.rate_limit_wait_s)
 
     def _rules(self, now: datetime) -> Rules:
-        stamp = self.filters.fingerprint(now) + ("+decay" if self.decay else "")
+        # Another server may show other attributes of the same event, and has its own address.
+        place = f"-{zlib.crc32(self.url.rstrip('/').encode()):08x}"
+        stamp = self.filters.fingerprint(now) + place + ("+decay" if self.decay else "")
         if every_s := _duration(self.reconcile):
             stamp += f".{period_of(now, every_s, self.name)}"
         return Rules(

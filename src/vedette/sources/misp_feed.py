@@ -6,6 +6,7 @@ An event that is missing or broken costs only itself; a manifest that cannot be 
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -88,7 +89,10 @@ class _Reader:
         self._known = known
         self._now = now
         self._stamp = source.filters.fingerprint(now)
-        self._held = read_held(known, self._stamp)
+        # What another server says of its own manifest is nothing to ask this one with.
+        place = f"{zlib.crc32(source.location.encode()):08x}"
+        self._settings = f"{self._stamp}@{place}"
+        self._held = read_held(known, self._settings)
         self._versions: dict[str, str] = {}
         self._again: dict[str, str] = {}
         self.counts = {"events": 0, "unchanged": 0, "broken": 0}
@@ -139,7 +143,7 @@ class _Reader:
             for item in self._named_event(key, named[key], document):
                 self._note(item, named)
                 yield item
-        version = write_held(feed.validators, self._stamp, self._versions, self._again)
+        version = write_held(feed.validators, self._settings, self._versions, self._again)
         if version and version == self._known.get(MANIFEST):
             yield Unchanged(MANIFEST)
         elif version:

@@ -163,7 +163,7 @@ class PlainList(Connection, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         except UnpackError as error:
             raise SourceError(
                 f"{where} cannot be unpacked: {error}",
-                hint="Fetch it again; vedette source set NAME max_bytes=N limits its size.",
+                hint="Fetch it again; vedette source set NAME --max-bytes N allows more.",
             ) from error
         except FormatError as error:
             raise SourceError(f"{where} {error}", hint=error.hint) from error

@@ -200,7 +200,7 @@ class _Pull:
                 raise SourceError(
                     f"collection {self._collection.id} has more than"
                     f" {self._source.max_objects:,} objects",
-                    hint="Is it the right one? Else raise max_objects of this source.",
+                    hint="Is it the right one? Else: vedette source set NAME --max-objects N",
                 )
             for raw in page.objects:
                 yield head_of(raw), raw

@@ -54,6 +54,56 @@ def test_filters_count_with_the_next_pull(feed: Cli) -> None:
     assert "types" not in settings(feed)["filters"]  # type: ignore[operator]
 
 
+def test_every_option_of_its_kind_counts(feed: Cli) -> None:
+    feed("source", "set", "demo", "--timeout-s", 300, "--tlp", "clear", "--tlp", "green")
+    feed("source", "set", "demo", "--no-verify-tls", "--unpublished-too", "--every", "1h")
+    shown = feed("source", "show", "demo", "--json").json["source"]
+    assert shown["settings"] == {
+        "location": str(FEED),
+        "timeout_s": 300,
+        "verify_tls": False,
+        "filters": {"tlp": ["clear", "green"], "published_only": False},
+    }
+    assert shown["interval_s"] == 3600
+    feed("source", "set", "demo", "--proxy", "http://me:secret@proxy:3128")
+    told = feed("source", "set", "demo", "--proxy", "", "verify_tls=", "tlp=", "--json")
+    assert told.json["changed"]
+    assert told.json["settings"] == {
+        "location": str(FEED),
+        "timeout_s": 300,
+        "filters": {"published_only": False},
+    }
+
+
+def test_files_and_types_are_meant_as_in_source_add(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    for name in ("old.txt", "new.txt"):
+        (short_path / name).write_text(f"{name[:3]}.example\n")
+    cli("source", "add", "list", "old.txt", "--type", "domain", "--name", "demo")
+    told = cli("source", "set", "demo", "--location", "new.txt", "--type", "url")
+    assert "waits for you: vedette source pull demo --accept" in told.out
+    cli("source", "set", "demo", "--max-bytes", 1000, "--header-file", "headers")
+    assert settings(cli) == {
+        "location": str(short_path / "new.txt"),
+        "type": "url",
+        "max_bytes": 1000,
+        "header_file": str(short_path / "headers"),
+    }
+
+
+def test_what_shrinks_by_a_setting_is_held(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "long.txt").write_text("".join(f"a{n}.example\n" for n in range(30)))
+    (short_path / "short.txt").write_text("a1.example\n")
+    cli("source", "add", "list", "long.txt", "--type", "domain", "--name", "demo")
+    cli("source", "pull")
+    cli("source", "set", "demo", "--location", "short.txt")
+    assert cli("source", "pull").code == 4
+    assert cli("source", "show", "demo", "--json").json["source"]["entries"] == 30
+    assert cli("source", "pull", "--accept").code == 0
+    assert cli("source", "show", "demo", "--json").json["source"]["entries"] == 1
+
+
 def test_a_misp_moves_and_is_compared(cli: Cli, short_path: Path) -> None:
     cli("init")
     key_file = short_path / "misp.key"
@@ -64,10 +114,11 @@ def test_a_misp_moves_and_is_compared(cli: Cli, short_path: Path) -> None:
         second.load_feed(FEED)
         cli("source", "add", "misp", first.url, "--key-file", key_file, "--name", "misp")
         entries = cli("source", "pull", "--json").json["pulls"][0]["entries"]
-        assert cli("source", "set", "misp", f"url={second.url}", "page_size=5").code == 0
+        moved = cli("source", "set", "misp", "--url", second.url, "--page-size", 5)
+        assert "The next pull compares" in moved.out
         pulled = cli("source", "pull", "--json").json["pulls"][0]
         assert (pulled["entries"], pulled["removed"]) == (entries, 0)
-        assert second.requests
+        assert any("attributes" in request.path for request in second.requests), "read anew"
         tested = cli("source", "set", "misp", f"url={first.url}", "--test")
         assert tested.code == 0
         shown = cli("source", "show", "misp", "--json").json["source"]
@@ -77,7 +128,12 @@ def test_a_misp_moves_and_is_compared(cli: Cli, short_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("timeout_s", "no SETTING=VALUE"),
+        ("timeout_s", "neither an option nor SETTING=VALUE"),
+        ("--timeout-s=soon", "is not a valid float"),
+        ("--timout-s=3", "No such option '--timout-s'"),
+        ("--key-file=x", "No such option '--key-file'"),
+        ("--timeout-s=0", "timeout_s"),
+        ("--location=ftp://feeds.example/x", "ftp"),
         ("timout_s=3", "Did you mean 'timeout_s'?"),
         ("nothing=3", "They are:"),
         ("name=other", "no setting 'name'"),

@@ -109,6 +109,36 @@ def test_a_source_that_is_removed_leaves_the_bundle_though_no_pull_is_due(
         wait_until(lambda: counts(cli) == {})
 
 
+def test_other_settings_count_from_the_next_pull_on(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "one.txt").write_text("evil.example\n")
+    (short_path / "two.txt").write_text("evil.example\nworse.example\n")
+    cli("source", "add", "list", "one.txt", "--type", "domain", "--name", "l", "--interval", "1d")
+    with running(short_path):
+        wait_until(lambda: counts(cli) == {"domain": 1})
+        cli("source", "set", "l", "--location", "two.txt", "--every", "1s")
+        wait_until(lambda: counts(cli) == {"domain": 2})
+
+
+def test_a_source_that_is_refused_today_does_not_stop_the_others(
+    cli: Cli, short_path: Path
+) -> None:
+    cli("init")
+    (short_path / "list.txt").write_text("evil.example\n")
+    cli("source", "add", "list", "list.txt", "--type", "domain", "--name", "l")
+    with Hub(load(short_path / "vedette.toml")) as hub:
+        hub.store.add_source("before", "list", {"location": "ftp://h/x", "type": "domain"}, 3600)
+    pulled = cli("source", "pull", "before")
+    assert pulled.code == 3
+    assert "vedette source set before SETTING=VALUE" in pulled.out
+    assert "'ftp://h/x' is no address like https://host/" in pulled.out
+    with running(short_path):
+        wait_until(lambda: counts(cli) == {"domain": 1})
+    failed = cli("source", "list", "--json").json[0]["last_pull"]
+    assert failed["outcome"] == "failed"
+    assert "ftp://h/x" in failed["error"]
+
+
 def test_without_sources_nothing_is_published(cli: Cli, short_path: Path) -> None:
     cli("init")
     with running(short_path):

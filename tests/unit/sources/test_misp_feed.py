@@ -362,6 +362,16 @@ def test_a_manifest_that_the_server_calls_unchanged_is_all_that_is_asked_for(
     assert values(fetch(server.url, known)) == ["a.example", "new.example"]
 
 
+def test_a_feed_that_moved_is_not_asked_by_what_the_other_server_said(
+    tmp_path: Path, web: Web, server: LoopbackServer
+) -> None:
+    write(tmp_path, event(A, "a.example"))
+    known = versions(fetch(f"{server.url}/"))
+    with LoopbackServer(web) as other:
+        assert fetch(f"{other.url}/", known)[:1] == [Unchanged(A)]
+        assert [one.headers.get("if-none-match") for one in other.requests] == [None]
+
+
 def test_a_manifest_is_asked_for_whole_unless_all_it_led_to_is_held(
     tmp_path: Path, server: LoopbackServer
 ) -> None:
