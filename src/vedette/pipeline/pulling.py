@@ -63,7 +63,7 @@ def pull(
                 tick()
         except SourceError as error:
             running.fail(str(error), error.hint)
-            log.warning("source.failed", source=name, error=str(error))
+            log.debug("source.failed", source=name, error=str(error))  # the caller says it
             raise
         summary = running.finish()
     hub.store.entries.forget_contexts()

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import ParamSpec
 
 import structlog
 
 from vedette.bundle.generation import latest
 from vedette.config import Settings, parse_duration
-from vedette.errors import BusyError, SensorError, SourceError, VedetteError
+from vedette.errors import SensorError, SourceError
+from vedette.pipeline.attempts import Attempts
 from vedette.pipeline.building import build, targets
 from vedette.pipeline.delivering import (
     is_behind,
@@ -42,7 +41,6 @@ from vedette.sensor.settings import Sensor
 from vedette.store import SourceRecord
 
 log = structlog.get_logger(__name__)
-P = ParamSpec("P")
 
 _TICK_S = 0.5
 _RETRY_S = 60.0
@@ -55,6 +53,7 @@ class Runner:
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = settings
         self._stop = stop
+        self._try = Attempts().make
         self._pulled: dict[str, tuple[float, bool]] = {}
         self._due: dict[str, float] = {}
         self._hints = Hints()
@@ -85,7 +84,7 @@ class Runner:
             prover.start()
             try:
                 while not self._stop.is_set():
-                    good = _attempt("work", self._work, hub)
+                    good = self._try("work", "", self._work, hub)
                     self._stop.wait(_TICK_S if good else _PAUSE_S)
             finally:
                 self._stop.set()
@@ -107,7 +106,7 @@ class Runner:
             record for record in records if record.name in hinted or self._pull_due(record) <= now
         ]
         for record in due:
-            good = _attempt("pull", pull, hub, record.name)
+            good = self._try("pull", record.name, pull, hub, record.name)
             self._pulled[record.name] = time.monotonic(), good
             if self._stop.is_set():
                 return
@@ -125,7 +124,7 @@ class Runner:
 
     def _keep_lists(self, hub: Hub) -> bool:
         """Fetch warning lists once a day, before what was pulled is judged."""
-        return lists_are_due(hub) and _attempt("warninglists", keep_lists, hub)
+        return lists_are_due(hub) and self._try("warninglists", "", keep_lists, hub)
 
     def _build(self, hub: Hub, *, pulled: bool) -> None:
         """Build after a pull, and when somebody else removed a source, added a sensor or ruled.
@@ -136,7 +135,7 @@ class Runner:
         is_late = wanted != self._built or is_due(hub)
         if not (pulled or (is_late and self._build_after <= time.monotonic())):
             return
-        if _attempt("build", build, hub):
+        if self._try("build", "", build, hub):
             self._built = wanted
         else:
             self._build_after = time.monotonic() + _RETRY_S
@@ -145,7 +144,7 @@ class Runner:
         for sensor in sensors(hub):
             if self._stop.is_set() or self._due.get(f"push {sensor.name}", 0.0) > time.monotonic():
                 continue
-            if not _attempt("push", _push_if_behind, hub, sensor):
+            if not self._try("push", sensor.name, _push_if_behind, hub, sensor):
                 self._due[f"push {sensor.name}"] = time.monotonic() + self._rhythm_s
 
     # -- prove ------------------------------------------------------------------------------
@@ -153,20 +152,23 @@ class Runner:
     def _prove_forever(self) -> None:
         with Hub(self._settings) as hub:
             while not self._stop.wait(self._rhythm_s):
-                _attempt("prove", self._prove_all, hub)
+                self._try("prove", "", self._prove_all, hub)
 
     def _prove_all(self, hub: Hub) -> None:
         for sensor in sensors(hub):
-            _attempt("prove", self._prove, hub, sensor.name)
+            self._try("prove", sensor.name, self._prove, hub, sensor.name)
 
     def _prove(self, hub: Hub, name: str) -> None:
-        """Prove; what is red is repaired by another push, which proves again."""
+        """Prove; what is red is repaired by another push, which proves again.
+
+        Raises:
+            SensorError: The engine cannot be asked.
+        """
         try:
             proof = prove_current(hub, name)
         except SensorError as error:
-            log.warning("sensor.unproved", sensor=name, error=str(error), hint=error.hint)
             _note_silence(hub, name, error)
-            return
+            raise
         hub.store.news.end_trouble("proof", name)
         if proof.ok and is_for_another_engine(hub, proof):
             log.info("sensor.upgraded", sensor=name, engine=proof.engine, was_for=proof.target)
@@ -194,7 +196,7 @@ class Runner:
     def _watch(self, name: str) -> None:
         """Watch until the sensor is removed or becomes another; then a new thread takes over."""
         with Hub(self._settings) as hub:
-            if not _attempt("watch", watch, hub, name, self._stop, self._poll_s):
+            if not self._try("watch", name, watch, hub, name, self._stop, self._poll_s):
                 self._stop.wait(self._rhythm_s)
 
 
@@ -207,21 +209,21 @@ def run_once(settings: Settings) -> bool:
         Whether everything succeeded; what did not is logged.
     """
     with Hub(settings) as hub, exclusive(hub.lock_file("run"), "vedette run --once"):
-        good = True
+        good, attempt = True, Attempts().make
         if not why_not(settings):
             log.info("memory.off", reason="--once: add vedette pool ingest to the timer")
         for record in hub.store.sources():
-            good &= _attempt("pull", pull, hub, record.name)
+            good &= attempt("pull", record.name, pull, hub, record.name)
         if lists_are_due(hub):
-            good &= _attempt("warninglists", keep_lists, hub)
-        good &= _attempt("hunt", hunt_once, hub)
-        good &= _attempt("build", build, hub, asker=Asker(may_open=True))
+            good &= attempt("warninglists", "", keep_lists, hub)
+        good &= attempt("hunt", "", hunt_once, hub)
+        good &= attempt("build", "", build, hub, asker=Asker(may_open=True))
         for sensor in sensors(hub):
-            good &= _attempt("push", _push_proved, hub, sensor.name)
+            good &= attempt("push", sensor.name, _push_proved, hub, sensor.name)
             if sensor.eve:
-                good &= _attempt("read", read_hits, hub, sensor.name)
-        good &= _attempt("feedback", _feed_back, hub)
-        good &= _attempt("notify", notify, hub)
+                good &= attempt("read", sensor.name, read_hits, hub, sensor.name)
+        good &= attempt("feedback", "", _feed_back, hub)
+        good &= attempt("notify", "", notify, hub)
         return good
 
 
@@ -252,21 +254,3 @@ def _push_proved(hub: Hub, name: str) -> None:
     if not pushed.proof.ok:
         failed = ", ".join(check.name for check in pushed.proof.failed)
         raise SensorError(f"sensor '{name}' does not hold generation {pushed.generation}: {failed}")
-
-
-def _attempt(job: str, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
-    """Do one job; whatever it raises is logged and must not end the others."""
-    try:
-        work(*args, **kwargs)
-    except BusyError as error:
-        log.info("job.postponed", job=job, error=str(error))
-        return False
-    except VedetteError as error:
-        log.error(  # noqa: TRY400 - the text and the hint say it all
-            "job.failed", job=job, error=str(error), hint=error.hint
-        )
-        return False
-    except Exception:
-        log.exception("job.crashed", job=job)
-        return False
-    return True
