@@ -37,6 +37,14 @@ class UnpackError(OSError):
     """A compressed file is damaged, cut off, or unpacks to more than its limit."""
 
 
+class ExposedError(OSError):
+    """Everybody on this machine may read, or write, a file that holds a secret."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"everybody may read or change {path}, which holds a secret")
+        self.hint = f"Close it: chmod o= {path}"
+
+
 def write_atomically(path: Path, chunks: Iterable[bytes], mode: int = 0o644) -> str:
     """Replace ``path`` by the chunks, in one step, and make it last.
 
@@ -86,6 +94,22 @@ def open_regular(path: Path) -> BinaryIO:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     raise OSError("a directory, not a file" if stat.S_ISDIR(mode) else "not a regular file")
+
+
+def read_secret(path: Path, *, most: int = 1 << 16) -> bytes:
+    """Read a small file with a key, a password or the like; its group may read it, others not.
+
+    Raises:
+        ExposedError: Others may read or write it.
+        OSError: It cannot be read, or is longer than ``most`` bytes.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            raise ExposedError(path)
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(f"longer than {most:,} bytes")
+    return content
 
 
 def open_decompressed(

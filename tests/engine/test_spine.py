@@ -31,6 +31,7 @@ def watched(engine: Engine, home: Path, cli: Cli) -> Iterator[tuple[Live, FakeMi
     rules = home / "rules"
     rules.mkdir()
     (home / "misp.key").write_text(READ_ONLY_KEY)
+    (home / "misp.key").chmod(0o600)
     cli("init")
     with FakeMisp() as misp, engine.live(rules, "current/vedette.rules") as live:
         misp.load_feed(FEED)

@@ -224,6 +224,7 @@ def test_what_a_misp_publishes_is_hunted_by_itself_and_has_its_context(
         "never.seen.example": "domain",
     }
     (vedette.home / "misp.key").write_text(READ_ONLY_KEY)
+    (vedette.home / "misp.key").chmod(0o600)
     with FakeMisp() as misp:
         event = misp.state.add_event({"info": "Captured in the lab"})
         misp.state.tag(event, "tlp:amber")

@@ -18,7 +18,13 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from vedette.files import UnpackError, open_decompressed, write_atomically
+from vedette.files import (
+    ExposedError,
+    UnpackError,
+    open_decompressed,
+    read_secret,
+    write_atomically,
+)
 
 Pack = Callable[[bytes], bytes]
 
@@ -178,3 +184,32 @@ def test_closing_the_stream_closes_the_file(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_ordinary_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_decompressed(tmp_path / "absent")
+
+
+# -- secrets
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o640, 0o660])
+def test_a_secret_is_read_if_others_cannot(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"hush")
+    path.chmod(mode)
+    assert read_secret(path) == b"hush"
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
+def test_a_secret_that_everybody_may_read_or_change_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"hush")
+    path.chmod(mode)
+    with pytest.raises(ExposedError, match="everybody may read") as refused:
+        read_secret(path)
+    assert refused.value.hint == f"Close it: chmod o= {path}"
+
+
+def test_a_secret_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"hush")
+    path.chmod(0o600)
+    with pytest.raises(OSError, match="longer than 3 bytes"):
+        read_secret(path, most=3)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import stat
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import structlog
 from msgspec import Raw, Struct
 
 from vedette.errors import SourceError
+from vedette.files import ExposedError, read_secret
 from vedette.misp.http import Connection, check_status, open_client, send
 from vedette.misp.wire import (
     UNDECODABLE,
@@ -94,7 +94,6 @@ class Key:
     """An API key; it never shows itself."""
 
     secret: str
-    open_to_others: bool
 
     def __repr__(self) -> str:
         """Say nothing."""
@@ -105,15 +104,16 @@ def read_key(path: str) -> Key:
     """Read an API key from a file.
 
     Raises:
-        SourceError: The file cannot be read, or holds no key.
+        SourceError: The file cannot be read, everybody may read it, or it holds no key.
     """
     file = Path(path).expanduser()
     try:
-        text = file.read_text(encoding="ascii", errors="replace").strip()
-        mode = file.stat().st_mode
+        text = read_secret(file).decode("ascii", "replace").strip()
+    except ExposedError as error:
+        raise SourceError(str(error), hint=error.hint) from error
     except OSError as error:
         raise SourceError(
-            f"cannot read the API key in {path}: {error.strerror}",
+            f"cannot read the API key in {path}: {error.strerror or error}",
             hint="Write the key of a MISP user (40 letters and digits) into that file, mode 600.",
         ) from error
     if not _KEY.fullmatch(text):
@@ -121,7 +121,7 @@ def read_key(path: str) -> Key:
             f"{path} holds {len(text)} characters; a MISP API key is 40 letters and digits",
             hint="MISP shows a key once, under Administration > List Auth Keys > Add.",
         )
-    return Key(text, bool(mode & (stat.S_IRGRP | stat.S_IROTH)))
+    return Key(text)
 
 
 class MispClient:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from vedette.errors import SourceError
-from vedette.files import open_regular
+from vedette.files import ExposedError, read_secret
 
 _LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*(\S.*)")
 _NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-_LONGEST = 65_536
 
 
 def read_headers(path: str) -> Mapping[str, str]:
@@ -23,20 +21,22 @@ def read_headers(path: str) -> Mapping[str, str]:
     """
     file = Path(path).expanduser()
     try:
-        with open_regular(file) as stream:
-            mode = file.stat().st_mode
-            text = stream.read(_LONGEST).decode("ascii")
+        text = read_secret(file).decode("ascii")
+    except ExposedError as error:
+        raise SourceError(str(error), hint=error.hint) from error
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it holds more than ASCII"
+        reason = _why(error)
         raise SourceError(
             f"the header file {path} cannot be read: {reason}",
             hint="It holds one header a line, as 'Auth-Key: ...', in plain ASCII.",
         ) from error
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise SourceError(
-            f"everybody may read the header file {path}", hint=f"Close it: chmod o= {path}"
-        )
     return _headers(text, path)
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "it holds more than ASCII"
 
 
 def _headers(text: str, path: str) -> Mapping[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
 from vedette.errors import ConfigError
+from vedette.files import ExposedError, read_secret
 
 _SCHEMA = re.compile(r"\A([A-Za-z0-9][A-Za-z0-9+.-]{1,30})://(?=.)")
 _PIECE = re.compile(r"[^\s:/@?&=#,;%+]{4,}")
@@ -51,18 +51,15 @@ def read_targets(path: Path) -> list[Target]:
         ConfigError: It cannot be read, others may read it, or a line is no URL.
     """
     try:
-        mode = path.stat().st_mode
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_secret(path).decode("utf-8").splitlines()
+    except ExposedError as error:
+        raise ConfigError(str(error), hint=error.hint) from error
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror or error if isinstance(error, OSError) else "it is no text"
         raise ConfigError(
             f"cannot read the targets of messages in {path}: {why}",
             hint="[notify] targets_file names a file with one Apprise URL a line.",
         ) from error
-    if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
-        raise ConfigError(
-            f"{path} holds secrets, and others may read or change it", hint=f"chmod 600 {path}"
-        )
     found: dict[str, Target] = {}
     for number, line in enumerate(lines, start=1):
         url = line.strip()

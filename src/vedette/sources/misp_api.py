@@ -47,7 +47,8 @@ class MispApi(Connection, frozen=True, kw_only=True):
     url: str
     """The base address, without ``/events`` or the like."""
     key_file: str
-    """File with the API key of a MISP user; a read-only role is enough."""
+    """File with the API key of a MISP user; a read-only role is enough. Others must not be able
+    to read the file."""
     filters: Filters = Filters()
     page_size: int = 20_000
     """Attributes in one answer: about 700 bytes each here, and PHP memory on the server."""
@@ -119,7 +120,6 @@ class MispApi(Connection, frozen=True, kw_only=True):
                 "perm_sighting": version.perm_sighting,
                 "perm_sync": version.perm_sync,
                 "events": len(client.index()),
-                "key_open_to_others": read_key(self.key_file).open_to_others,
             }
 
     def _now(self) -> datetime:
@@ -127,8 +127,6 @@ class MispApi(Connection, frozen=True, kw_only=True):
 
     def _client(self) -> MispClient:
         key = read_key(self.key_file)
-        if key.open_to_others:
-            log.warning("source.key_open_to_others", source=self.name, key_file=self.key_file)
         return MispClient(self.url, key, self, rate_limit_wait_s=self.rate_limit_wait_s)
 
     def _rules(self, now: datetime) -> Rules:

@@ -6,7 +6,6 @@ show is asked for by its id before it is gone: a page that moved meanwhile must 
 
 from __future__ import annotations
 
-import stat
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import structlog
 from msgspec import Raw
 
 from vedette.errors import SourceError
+from vedette.files import ExposedError, read_secret
 from vedette.misp.http import Connection, check_url
 from vedette.model import Item
 from vedette.sources.stix_group import (
@@ -234,17 +234,14 @@ def read_password(path: str) -> str:
     """
     file = Path(path).expanduser()
     try:
-        mode = file.stat().st_mode
-        text = file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+        text = read_secret(file).decode("utf-8").partition("\n")[0].rstrip("\r")
+    except ExposedError as error:
+        raise SourceError(str(error), hint=error.hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(
             f"cannot read the password in {path}: {getattr(error, 'strerror', None) or 'no text'}",
             hint="Write it into that file, alone, mode 600.",
         ) from error
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise SourceError(
-            f"everybody may read the password in {path}", hint=f"Close it: chmod o= {path}"
-        )
     if not text:
         raise SourceError(f"{path} holds no password", hint="Write it into the first line.")
     return text

@@ -22,7 +22,7 @@ def misp() -> Iterator[FakeMisp]:
 
 @pytest.fixture
 def client(misp: FakeMisp) -> Iterator[MispClient]:
-    with MispClient(misp.url, Key(ADMIN_KEY, open_to_others=False), Connection()) as made:
+    with MispClient(misp.url, Key(ADMIN_KEY), Connection()) as made:
         yield made
 
 
@@ -36,19 +36,24 @@ def test_a_key_is_read_with_the_newline_that_editors_add(tmp_path: Path) -> None
     path = tmp_path / "key"
     path.write_text(f"{ADMIN_KEY}\n")
     path.chmod(0o600)
-    assert read_key(str(path)) == Key(ADMIN_KEY, open_to_others=False)
+    assert read_key(str(path)) == Key(ADMIN_KEY)
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
-def test_a_key_file_that_others_can_read_is_noticed(tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize("mode", [0o602, 0o604, 0o644])
+def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "key"
     path.write_text(ADMIN_KEY)
     path.chmod(mode)
-    assert read_key(str(path)).open_to_others
+    with pytest.raises(SourceError, match="everybody may read") as refused:
+        read_key(str(path))
+    assert refused.value.hint == f"Close it: chmod o= {path}"
+    assert ADMIN_KEY not in str(refused.value)
+    path.chmod(0o640)
+    assert read_key(str(path)) == Key(ADMIN_KEY), "its group may"
 
 
 def test_a_key_never_shows_itself() -> None:
-    assert ADMIN_KEY not in repr(Key(ADMIN_KEY, open_to_others=False))
+    assert ADMIN_KEY not in repr(Key(ADMIN_KEY))
 
 
 @pytest.mark.parametrize("content", ["", "x" * 39, "x" * 41, "-" * 40, "Ключ" * 10])
@@ -57,6 +62,7 @@ def test_a_file_without_a_key_is_refused_and_its_content_is_not_shown(
 ) -> None:
     path = tmp_path / "key"
     path.write_text(content)
+    path.chmod(0o600)
     with pytest.raises(SourceError, match="a MISP API key is 40 letters and digits") as caught:
         read_key(str(path))
     assert not content or content not in str(caught.value)
@@ -116,7 +122,7 @@ def test_a_page_that_is_short_or_empty_need_not_be_the_last(
     )
     body = f'{{"response": {{"Attribute": [{found}]}}}}'.encode()
     with LoopbackServer(lambda _: Response(200, body, headers=headers)) as server:
-        key = Key(ADMIN_KEY, open_to_others=False)
+        key = Key(ADMIN_KEY)
         with MispClient(server.url, key, Connection()) as client:
             page = client.attributes(["1"], limit=3, page=1)
     assert (len(page.attributes), page.more) == (rows, more)
@@ -134,7 +140,7 @@ def test_events_that_nobody_asked_for_are_refused(misp: FakeMisp, client: MispCl
 
 
 def test_the_servers_clock_is_known_and_ours_counts_where_it_has_none(tmp_path: Path) -> None:
-    key = Key(ADMIN_KEY, open_to_others=False)
+    key = Key(ADMIN_KEY)
     for date, expected in (("Tue, 14 Nov 2023 22:13:20 GMT", 1_700_000_000), ("x", time.time())):
         headers = {"Date": date}
         with (
@@ -149,13 +155,13 @@ def test_a_header_of_the_operators_does_not_replace_the_key(misp: FakeMisp, tmp_
     extra = tmp_path / "headers"
     extra.write_text("Authorization: Basic eDp5\nX-Pass: 1\n")
     extra.chmod(0o600)
-    key = Key(ADMIN_KEY, open_to_others=False)
+    key = Key(ADMIN_KEY)
     with MispClient(misp.url, key, Connection(header_file=str(extra))) as client:
         assert client.index() == []
     assert misp.requests[0].headers["x-pass"] == "1"
 
 
 def test_a_url_that_is_none_is_told() -> None:
-    bad = MispClient("https://misp:port", Key(ADMIN_KEY, open_to_others=False), Connection())
+    bad = MispClient("https://misp:port", Key(ADMIN_KEY), Connection())
     with bad, pytest.raises(SourceError, match="is not a URL"):
         bad.index()

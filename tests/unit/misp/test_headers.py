@@ -50,5 +50,6 @@ def test_a_file_that_cannot_be_read_is_an_error_that_says_so(tmp_path: Path) -> 
     assert failed.value.hint
     path = tmp_path / "headers"
     path.write_bytes("Auth-Key: hüsh".encode())
+    path.chmod(0o600)
     with pytest.raises(SourceError, match="more than ASCII"):
         read_headers(str(path))

@@ -28,7 +28,7 @@ def misp() -> Iterator[FakeMisp]:
 
 @pytest.fixture
 def client(misp: FakeMisp) -> Iterator[SightingsClient]:
-    with SightingsClient(misp.url, Key(misp.key, open_to_others=False), once()) as opened:
+    with SightingsClient(misp.url, Key(misp.key), once()) as opened:
         yield opened
 
 
@@ -104,7 +104,7 @@ def test_a_key_that_may_not_add_sightings_is_told_apart(misp: FakeMisp) -> None:
     batch = sightings(misp, 1)
     for secret, said in ((misp.read_only_key, "permission"), ("x" * 40, "Authentication")):
         with (
-            SightingsClient(misp.url, Key(secret, open_to_others=False), once()) as client,
+            SightingsClient(misp.url, Key(secret), once()) as client,
             pytest.raises(ForbiddenError, match=said) as refused,
         ):
             client.deliver(batch)

@@ -27,7 +27,7 @@ def misp() -> Iterator[FakeMisp]:
 
 @pytest.fixture
 def client(misp: FakeMisp) -> Iterator[MispClient]:
-    key = Key(misp.read_only_key, open_to_others=False)
+    key = Key(misp.read_only_key)
     with MispClient(misp.url, key, Connection(timeout_s=5, retries=1)) as opened:
         yield opened
 

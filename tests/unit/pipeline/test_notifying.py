@@ -328,7 +328,7 @@ def test_a_target_that_was_removed_is_not_waited_for(hub: Hub, hook: LoopbackSer
 
 def test_targets_that_others_may_read_are_not_used(hub: Hub) -> None:
     (Path(hub.settings.home) / "targets").chmod(0o644)
-    with pytest.raises(ConfigError, match="holds secrets"):
+    with pytest.raises(ConfigError, match="holds a secret"):
         notify(hub)
 
 

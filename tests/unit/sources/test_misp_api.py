@@ -570,17 +570,20 @@ def test_the_check_tells_version_role_and_rights(misp: FakeMisp, source: MispApi
         "perm_sighting": False,
         "perm_sync": False,
         "events": 1,
-        "key_open_to_others": False,
     }
 
 
-def test_a_key_that_others_can_read_is_warned_about_and_never_logged(
-    source: MispApi, key_file: Path
+def test_a_key_that_others_can_read_is_not_sent_anywhere(
+    misp: FakeMisp, source: MispApi, key_file: Path
 ) -> None:
     key_file.chmod(0o644)
+    with pytest.raises(SourceError, match="everybody may read"):
+        list(source.fetch({}))
+    assert not misp.requests
+    key_file.chmod(0o640)
     with capture_logs() as logs:
         list(source.fetch({}))
-    assert "source.key_open_to_others" in {entry["event"] for entry in logs}
+    assert logs
     assert FakeMisp.read_only_key not in repr(logs)
 
 
