@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -105,9 +106,8 @@ class Store:
         """
         self.path = path
         try:
-            if str(path) != ":memory:" and not path.exists():
-                # Logins of proxies, reports that are TLP:RED and whom they met are in it.
-                path.touch(mode=0o640)
+            if str(path) != ":memory:":
+                _keep_from_others(path)
         except OSError as error:
             raise _unopened(path, error.strerror or str(error)) from error
         try:
@@ -309,6 +309,23 @@ class Store:
                 " ORDER BY 2 DESC"
             )
         )
+
+
+def _keep_from_others(path: Path) -> None:
+    """Make the file so that others cannot read it, or close it if an older version left it open.
+
+    Logins of proxies, reports that are TLP:RED and whom they met are in it.
+    """
+    if not path.exists():
+        path.touch(mode=0o640)
+        return
+    for suffix in ("", "-wal", "-shm"):
+        # Whoever may not change its mode is not its owner, who opens it sooner or later.
+        with suppress(FileNotFoundError, PermissionError):
+            file = path.with_name(f"{path.name}{suffix}")
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & stat.S_IRWXO:
+                file.chmod(mode & ~stat.S_IRWXO)
 
 
 def _unopened(path: Path, why: str) -> StoreError:

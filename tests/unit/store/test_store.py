@@ -194,3 +194,16 @@ def test_the_database_is_not_for_everybody(tmp_path: Path) -> None:
     path = tmp_path / "vedette.db"
     Store(path).close()
     assert not path.stat().st_mode & 0o007
+
+
+def test_a_database_that_an_older_version_left_open_to_everybody_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "vedette.db"
+    with Store(path):
+        files = [path, *(path.with_name(f"vedette.db-{name}") for name in ("wal", "shm"))]
+        for file in files:
+            file.chmod(0o644)
+        with Store(path):
+            assert [file.stat().st_mode & 0o777 for file in files] == [0o640] * 3
+    path.chmod(0o600)
+    with Store(path):
+        assert path.stat().st_mode & 0o777 == 0o600, "nothing is opened"
