@@ -25,7 +25,7 @@ from msgspec import Raw, Struct
 
 from vedette.errors import SourceError
 from vedette.files import ExposedError, read_secret
-from vedette.misp.http import Connection, check_status, open_client, send
+from vedette.misp.http import Connection, check_status, open_client, retry_after_s, send
 from vedette.misp.wire import (
     UNDECODABLE,
     Attribute,
@@ -265,14 +265,15 @@ class MispClient:
     def _wait(self, answer: httpx2.Response) -> None:
         """Wait until MISP's rate limit allows more, if that is soon."""
         text = answer.headers.get("X-Rate-Limit-Reset", "")
-        wait_s = float(text) if text.isdecimal() else 900.0
+        # MISP sends no Retry-After; a proxy in front of it does, and not MISP's header.
+        wait_s = float(text) if text.isdecimal() else retry_after_s(answer)
         if wait_s > self._rate_limit_wait_s:
             raise SourceError(
                 f"{self._url} allows no more searches for {wait_s:.0f} s (429)",
                 hint="Raise the role's rate limit in MISP, or pull less often:"
                 " vedette source set NAME --interval 1h",
             )
-        log.info("misp.rate_limited", wait_s=wait_s)
+        log.warning("misp.rate_limited", server=self._url, wait_s=wait_s)
         time.sleep(wait_s)
 
     def _check(self, path: str, answer: httpx2.Response) -> None:

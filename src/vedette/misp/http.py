@@ -9,6 +9,8 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Final
@@ -26,6 +28,8 @@ from vedette.misp.headers import read_headers
 
 DEADLINE_S = 900.0
 """Longest time for one answer: who trickles keeps every other time-out from passing."""
+
+_UNKNOWN_WAIT_S: Final = 900.0
 
 _RETRIED: Final = (
     httpx2.ConnectError,
@@ -271,6 +275,23 @@ def _explained(request: httpx2.Request, connection: Connection) -> Iterator[None
         ) from error
     except httpx2.TransportError as error:
         raise explain_transport(error, where, connection) from error
+
+
+def retry_after_s(answer: httpx2.Response) -> float:
+    """Seconds that the ``Retry-After`` of an answer asks for; 900 if it does not say.
+
+    It may be a date.
+    """
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return _UNKNOWN_WAIT_S
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def explain_transport(

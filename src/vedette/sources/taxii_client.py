@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import NamedTuple, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -21,7 +19,14 @@ import structlog
 from msgspec import Raw, Struct
 
 from vedette.errors import SourceError
-from vedette.misp.http import Connection, check_status, open_client, send, without_secrets
+from vedette.misp.http import (
+    Connection,
+    check_status,
+    open_client,
+    retry_after_s,
+    send,
+    without_secrets,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +36,6 @@ PAGE_BYTES_MAX = 1 << 28
 _ACCEPTED = ("application/taxii+json", "application/json", "application/vnd.oasis.stix+json")
 _EMPTY_PAGES_MAX = 3
 _SHOWN = 20
-_UNKNOWN_WAIT_S = 900.0
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 S = TypeVar("S", bound=Struct)
@@ -256,13 +260,13 @@ class TaxiiClient:
         return send(self._client, self._connection, request, max_bytes=PAGE_BYTES_MAX)
 
     def _wait(self, answer: httpx2.Response) -> None:
-        wait_s = _retry_after_s(answer.headers.get("Retry-After", ""))
+        wait_s = retry_after_s(answer)
         if wait_s > self._rate_limit_wait_s:
             raise SourceError(
                 f"{self._shown} allows no more requests for {wait_s:.0f} s (429)",
                 hint="The next pull tries again; less often: vedette source set NAME --interval 1h",
             )
-        log.info("taxii.rate_limited", wait_s=wait_s)
+        log.warning("taxii.rate_limited", server=self._shown, wait_s=wait_s)
         time.sleep(wait_s)
 
     def _check(self, answer: httpx2.Response) -> None:
@@ -323,19 +327,6 @@ def _said(body: bytes) -> str:
         return ""
     text = " ".join(f"{error.title or ''} {error.description or ''}".split())[:200]
     return f": {text}" if text else ""
-
-
-def _retry_after_s(text: str) -> float:
-    """Return the seconds that a Retry-After header asks for; it may be a date."""
-    if text.strip().isdecimal():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return _UNKNOWN_WAIT_S
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _with_slash(url: str) -> str:

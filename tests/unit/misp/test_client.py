@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from vedette.errors import SourceError
 from vedette.misp.client import Key, MispClient, read_key
@@ -165,3 +166,34 @@ def test_a_url_that_is_none_is_told() -> None:
     bad = MispClient("https://misp:port", Key(ADMIN_KEY), Connection())
     with bad, pytest.raises(SourceError, match="is not a URL"):
         bad.index()
+
+
+def test_a_proxy_that_is_asked_too_often_is_waited_for_and_that_is_said(
+    misp: FakeMisp, client: MispClient
+) -> None:
+    misp.faults.add(
+        Fault(FaultKind.STATUS, status=429, times=2, headers={"Retry-After": "0"}, path="index")
+    )
+    with capture_logs() as logs:
+        assert client.index() == []
+    assert len(misp.requests) == 3
+    said = [(one["event"], one["log_level"]) for one in logs if "wait_s" in one]
+    assert said == [("misp.rate_limited", "warning")] * 2, "on a terminal without -v, too"
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"Retry-After": "70"}, "70 s"),
+        ({"Retry-After": "0", "X-Rate-Limit-Reset": "80"}, "80 s"),
+        ({}, "900 s"),
+    ],
+)
+def test_who_wants_too_long_a_wait_is_not_waited_for(
+    misp: FakeMisp, client: MispClient, headers: dict[str, str], wait: str
+) -> None:
+    misp.faults.add(Fault(FaultKind.STATUS, status=429, headers=headers, path="index"))
+    with pytest.raises(SourceError, match=wait) as refused:
+        client.index()
+    assert "vedette source set NAME" in refused.value.hint
+    assert len(misp.requests) == 1

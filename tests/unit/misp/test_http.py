@@ -3,8 +3,11 @@ from __future__ import annotations
 import gzip
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
+import httpx2
 import msgspec
 import pytest
 import stamina
@@ -17,6 +20,7 @@ from vedette.misp.http import (
     check_server_url,
     check_status,
     open_client,
+    retry_after_s,
     send,
     without_secrets,
 )
@@ -276,3 +280,18 @@ def test_a_proxy_of_the_environment_is_blamed_too(
     with pytest.raises(SourceError, match="of the environment") as caught:
         open_client(Connection(), {})
     assert "hush" not in str(caught.value)
+
+
+# -- asked too often
+
+
+def wait_of(text: str) -> float:
+    return retry_after_s(httpx2.Response(429, headers={"Retry-After": text}))
+
+
+def test_a_time_to_wait_may_be_seconds_or_a_date() -> None:
+    assert wait_of("12") == 12
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 25 < wait_of(soon) <= 30
+    assert wait_of("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after_s(httpx2.Response(429)) == wait_of("later") == wait_of("-1") > 600

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-
 import pytest
 
-from vedette.sources.taxii_client import Collection, _origin, _retry_after_s, _said
-
-
-def test_a_time_to_wait_may_be_seconds_or_a_date() -> None:
-    assert _retry_after_s("12") == 12
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert 25 < _retry_after_s(soon) <= 30
-    assert _retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert _retry_after_s("") == _retry_after_s("later") > 600
+from vedette.sources.taxii_client import Collection, _origin, _said
 
 
 @pytest.mark.parametrize(
