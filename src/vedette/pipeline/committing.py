@@ -39,6 +39,12 @@ class Target(Protocol):
         ...
 
 
+_HINT = (
+    "It is tried again, nothing that was read is lost. If the directory was removed or moved,"
+    " stop Vedette and start it again."
+)
+
+
 class Committer:
     """Commits what lies in the spool, and what comes, until the end of its block."""
 
@@ -123,9 +129,11 @@ class Committer:
         return not self.failed
 
     def _fail(self, batch: str, error: Exception) -> None:
-        self.failed = str(error)
-        hint = getattr(error, "hint", "")
-        log.error("pool.not_committed", batch=batch, error=self.failed, hint=hint)
+        """Log a failure; one that stays the same at each try is said once."""
+        before, self.failed = self.failed, str(error)
+        hint = getattr(error, "hint", "") or _HINT
+        say = log.debug if self.failed == before else log.error
+        say("pool.not_committed", batch=batch, error=self.failed, hint=hint)
 
     def _commit(self, store: Store, name: Name) -> None:
         record = store.intake.input(name.input_id)

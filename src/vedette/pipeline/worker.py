@@ -109,6 +109,9 @@ class Worker:
             waited += _RETRY_S
 
 
+_LOST = "The file, or the pool's directory, may have been removed, or be on a disk that fails."
+
+
 def main() -> int:
     """Do the job that standard input names; return the exit code."""
     stop = threading.Event()
@@ -132,6 +135,9 @@ def main() -> int:
         return error.exit_code
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        link.say(Said(error=f"reading failed: {error}", hint=_LOST))
+        return PoolError.exit_code
     except Exception as error:  # noqa: BLE001 - whoever started us has to hear of it
         text = traceback.format_exc()
         link.say(Said(error=f"reading failed: {error!r}", hint=text))

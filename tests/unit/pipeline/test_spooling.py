@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import queue
 import resource
+import shutil
 import threading
 import time
 from collections import Counter
@@ -123,6 +124,26 @@ def test_a_worker_without_room_waits_and_loses_nothing(
     assert set(pool.names.values()) == {1}
     events = [entry["event"] for entry in captured]
     assert events.count("spool.failed") == events.count("spool.recovered") == 1
+
+
+def test_a_pool_that_somebody_removed_is_said_once_in_plain_words(
+    settings: Settings, logs: Path, unlimited: None
+) -> None:
+    eve = logs / "eve.json"
+    eve.write_bytes(lines(0, 100))
+    pool = PlainPool()
+    with capture_logs() as captured, Following(settings, eve, pool) as following:
+        wait(lambda: len(pool.names) == 100)
+        shutil.rmtree(settings.pool_dir)
+        with eve.open("ab") as file:
+            file.write(lines(100, 200))
+        wait(lambda: following.worker.ended)
+        time.sleep(2.5)
+        assert "Traceback" not in following.worker.hint
+        assert "removed" in following.worker.hint
+    said = [one for one in captured if one["event"] == "pool.not_committed"]
+    assert len([one for one in said if one["log_level"] == "error"]) == 1
+    assert "stop Vedette and start it again" in said[0]["hint"]
 
 
 def test_what_a_worker_gave_up_on_a_full_disk_is_read_again(
