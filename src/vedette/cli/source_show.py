@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -10,8 +13,10 @@ import msgspec
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.cli.source_rules import describe_rules
+from vedette.errors import SourceError
 from vedette.misp.http import without_secrets
 from vedette.pipeline.pulling import Preview
+from vedette.sources.imported import Imported, Taken, read_taken
 from vedette.store import Counts, PullSummary, SourceRecord
 from vedette.store.past import Removal
 
@@ -34,6 +39,9 @@ def show(out: Output, name: str, reason: str, limit: int) -> None:
         removals = opened.store.past.removals(name, limit)
         guarded = opened.store.inbox.by_source(name)[name]
     _show_settings(out, record)
+    taken = _taken(record)
+    if taken:
+        _show_taken(out, taken)
     _show_guarded(out, guarded)
     if pulls:
         _show_last(out, record, pulls[0])
@@ -48,7 +56,13 @@ def show(out: Output, name: str, reason: str, limit: int) -> None:
     removed = [
         {"at": at, "type": key.type, "value": key.value, "reason": why} for at, key, why in removals
     ]
-    document = {"source": without_secrets_of(record), "guard": guarded, "pulls": pulls}
+    document: dict[str, Any] = {
+        "source": without_secrets_of(record),
+        "guard": guarded,
+        "pulls": pulls,
+    }
+    if taken:
+        document["taken"] = taken
     out.result({**document, "removed": removed, "rejected": samples})
 
 
@@ -72,6 +86,33 @@ def _show_settings(out: Output, record: SourceRecord) -> None:
             out.say(f"  {key}: {value}")
     if described := describe_rules(record.rules):
         out.say(f"  rules: {described}")
+
+
+def _taken(record: SourceRecord) -> Taken | None:
+    """What a person said of an import; None for any other source, and if it cannot be read."""
+    if record.kind != Imported.kind:
+        return None
+    try:
+        return read_taken(Path(str(record.settings["location"])))
+    except (OSError, SourceError):
+        return None  # its last pull says why
+
+
+def _show_taken(out: Output, taken: Taken) -> None:
+    out.say(
+        f"  taken out of {taken.origin} ({taken.form or 'text'}) by {taken.who or '?'}"
+        f" at {_at(taken.taken_at)}, TLP {taken.tlp or 'not said'}"
+    )
+    if taken.why:
+        out.say(f"  why: {taken.why}")
+    if taken.tags:
+        out.say(f"  tags: {', '.join(taken.tags)}")
+    if taken.expires:
+        out.say(f"  until: {_at(taken.expires)}")
+
+
+def _at(epoch_s: int) -> str:
+    return moment(datetime.fromtimestamp(epoch_s, UTC) if epoch_s else None)
 
 
 def _show_guarded(out: Output, guarded: Counts) -> None:

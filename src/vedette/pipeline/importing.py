@@ -9,10 +9,10 @@ from pathlib import Path
 import structlog
 
 from vedette.config import parse_duration
-from vedette.errors import BusyError, SourceError, StoreError, UsageError
+from vedette.errors import SourceError, StoreError, UsageError
 from vedette.model import Key
 from vedette.pipeline.hub import Hub
-from vedette.pipeline.pulling import pull
+from vedette.pipeline.pulling import pull_within
 from vedette.sources.imported import Imported, Row, Taken, read_rows, write_import
 from vedette.store import PullSummary
 from vedette.store.records import check_name
@@ -59,11 +59,21 @@ def take(hub: Hub, name: str, taken: Taken, rows: Iterable[Row]) -> PullSummary:
     Raises:
         UsageError: The name cannot be one.
         StoreError: The file cannot be written.
-        BusyError: Another Vedette is working.
+        BusyError: Another Vedette is working; nothing was taken.
     """
     check_name("source", name)
-    path = _place(hub, name)
-    is_known = any(record.name == name for record in hub.store.sources())
+    with hub.working(f"importing {name}"):
+        _write(_place(hub, name), taken, rows)
+        if all(record.name != name for record in hub.store.sources()):
+            settings = {"location": str(_place(hub, name))}
+            interval_s = parse_duration(hub.settings.run.interval)
+            hub.store.add_source(name, Imported.kind, settings, interval_s)
+        summary = pull_within(hub, name, accept=True)
+    log.info("import.taken", source=name, entries=summary.entries)
+    return summary
+
+
+def _write(path: Path, taken: Taken, rows: Iterable[Row]) -> None:
     try:
         path.parent.mkdir(mode=0o750, exist_ok=True)
         write_import(path, taken, rows)
@@ -71,19 +81,6 @@ def take(hub: Hub, name: str, taken: Taken, rows: Iterable[Row]) -> PullSummary:
         raise StoreError(
             f"cannot write {path}: {error.strerror}", hint="Make room, or let us write there."
         ) from error
-    if not is_known:
-        settings = {"location": str(path)}
-        interval_s = parse_duration(hub.settings.run.interval)
-        hub.store.add_source(name, Imported.kind, settings, interval_s)
-    try:
-        summary = pull(hub, name, accept=True)
-    except BusyError as error:
-        raise BusyError(
-            f"{error}; what was found is kept, and the next pull lists it",
-            hint=f"vedette source pull {name}; or, to forget it: vedette source remove {name}",
-        ) from error
-    log.info("import.taken", source=name, entries=summary.entries)
-    return summary
 
 
 def remove(hub: Hub, name: str) -> int:

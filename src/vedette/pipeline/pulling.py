@@ -54,18 +54,26 @@ def pull(
         HeldError: It shrank by a third or grew beyond measure; its last good state stays.
         BusyError: Another Vedette is working.
     """
-    record = hub.store.source(name)
+    hub.store.source(name)  # a wrong name is told at once, whoever works
     with hub.working(f"pulling {name}"):
-        running = hub.store.pull(name, accept=accept)
-        try:
-            for item in _items(_usable(record), running.known()):
-                running.take(item)
-                tick()
-        except SourceError as error:
-            running.fail(str(error), error.hint)
-            log.debug("source.failed", source=name, error=str(error))  # the caller says it
-            raise
-        summary = running.finish()
+        return pull_within(hub, name, accept=accept, tick=tick)
+
+
+def pull_within(
+    hub: Hub, name: str, *, accept: bool = False, tick: Callable[[], None] = lambda: None
+) -> PullSummary:
+    """Do what :func:`pull` does, for who holds the lock of :meth:`Hub.working` already."""
+    record = hub.store.source(name)
+    running = hub.store.pull(name, accept=accept)
+    try:
+        for item in _items(_usable(record), running.known()):
+            running.take(item)
+            tick()
+    except SourceError as error:
+        running.fail(str(error), error.hint)
+        log.debug("source.failed", source=name, error=str(error))  # the caller says it
+        raise
+    summary = running.finish()
     hub.store.entries.forget_contexts()
     log.info(
         "source.pulled",

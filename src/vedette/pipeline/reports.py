@@ -18,6 +18,7 @@ from vedette.normalize import normalize
 from vedette.prose.lines import Text
 from vedette.prose.mail import HEAD as MAIL_HEAD
 from vedette.prose.mail import is_mail, read_mail
+from vedette.prose.markup import apart
 from vedette.prose.reading import Doubted, chosen, read_prose
 from vedette.prose.splitting import words
 from vedette.sources.formats import FORMATS, Options, Refused, detect
@@ -31,6 +32,8 @@ _SAMPLES = 5
 _SHOWN = 200
 _TLPS = ("", "clear", "green", "amber", "amber+strict", "red")
 _MAIL_MAX = 1 << 26
+UNREAD = "in a script or style sheet of the page"
+"""Why a value of a page is not taken though it would be elsewhere."""
 
 
 @dataclass(slots=True)
@@ -180,14 +183,28 @@ def _take_lines(text: Text, reading: Reading, *, everything: bool) -> None:
         _take_format(text, form, options, reading)
         return
     lines: Iterable[tuple[int, str]] = text.lines()
+    unread: list[tuple[int, str]] = []
     if text.is_html:
         reading.form = "HTML page"
-        lines = ((number, html.unescape(line)) for number, line in lines)
+        lines = _read_lines(lines, unread)
     for found in chosen(read_prose(lines), everything=everything):
         if isinstance(found, Doubted):
             reading.reject(found.text, found.reason)
         else:
             reading.take(Row(type=found.key.type, value=found.key.value))
+    for found in chosen(read_prose(unread), everything=True):
+        if not isinstance(found, Doubted) and found.key not in reading.rows:
+            reading.reject(found.key.value, UNREAD)
+
+
+def _read_lines(
+    lines: Iterable[tuple[int, str]], unread: list[tuple[int, str]]
+) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a page as they are read; what nobody reads goes into ``unread``."""
+    for number, shown, hidden in apart(lines):
+        if hidden:
+            unread.append((number, hidden))
+        yield number, html.unescape(shown)
 
 
 def _take_format(text: Text, form: str, options: Options, reading: Reading) -> None:

@@ -147,6 +147,17 @@ def write_import(path: Path, taken: Taken, rows: Iterable[Row]) -> None:
     write_atomically(path, (encode(one) + b"\n" for one in (taken, *rows)), mode=0o640)
 
 
+def read_taken(path: Path) -> Taken:
+    """Read what a person said when such a file was made.
+
+    Raises:
+        SourceError: It is not one of ours.
+        OSError: It cannot be read.
+    """
+    with open_regular(path) as file:
+        return _head(file.readline(), str(path))
+
+
 def read_rows(path: Path) -> tuple[Taken, list[Row]]:
     """Read such a file whole; rows that are damaged are left out.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,20 @@ def test_a_removed_import_leaves_nothing_behind(cli: Cli, report: Path, short_pa
     assert kept.exists()
     assert cli("source", "remove", "case").code == 0
     assert not kept.exists()
+
+
+def test_its_source_says_who_took_it_when_and_why(cli: Cli, report: Path) -> None:
+    cli("init")
+    said = ("--why", "the report of case 4711", "--tlp", "amber", "--tag", "case:4711")
+    cli("indicator", "import", report, "--name", "case", *said, "--expires", "90d", "--yes")
+    shown = cli("source", "show", "case")
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    (line,) = [line for line in shown.out.splitlines() if "taken out of" in line]
+    assert "taken out of Case 4711.txt (text) by " in line
+    assert f"at {today}" in line
+    assert line.endswith("TLP amber")
+    assert "  why: the report of case 4711\n  tags: case:4711\n  until: 20" in shown.out
+    taken = cli("source", "show", "case", "--json").json["taken"]
+    assert (taken["why"], taken["tlp"]) == ("the report of case 4711", "amber")
+    assert taken["who"]
+    assert 0 < taken["taken_at"] < taken["expires"]

@@ -80,11 +80,17 @@ def test_what_cannot_be_written_changes_nothing(hub: Hub) -> None:
     assert [path.name for path in directory.iterdir()] == ["case.jsonl"]
 
 
-def test_while_another_works_it_says_that_what_was_found_is_kept(hub: Hub) -> None:
+@pytest.mark.parametrize("name", ["case", "another"])
+def test_while_another_works_nothing_changes(hub: Hub, name: str) -> None:
+    take(hub, "case", TAKEN, rows("a.example"))
+    directory = hub.settings.state_dir / "imports"
+    kept = (directory / "case.jsonl").read_bytes()
     with (
         exclusive(hub.lock_file("work"), "a long pull"),
-        pytest.raises(BusyError, match="the next pull lists it") as busy,
+        pytest.raises(BusyError, match="a long pull"),
     ):
-        take(hub, "case", TAKEN, rows("a.example"))
-    assert "vedette source pull case" in busy.value.hint
+        take(hub, name, TAKEN, rows("b.example", "c.example"))
+    assert [path.name for path in directory.iterdir()] == ["case.jsonl"]
+    assert (directory / "case.jsonl").read_bytes() == kept
+    assert [record.name for record in hub.store.sources()] == ["case"]
     assert pull(hub, "case").entries == 1

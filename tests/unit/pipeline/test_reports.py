@@ -12,7 +12,7 @@ from vedette.errors import UsageError
 from vedette.model import IndicatorType
 from vedette.model import IndicatorType as T
 from vedette.pipeline import reports
-from vedette.pipeline.reports import Reading, read_report
+from vedette.pipeline.reports import UNREAD, Reading, read_report
 
 
 def read(
@@ -73,6 +73,19 @@ def test_a_web_page_is_read_without_its_links() -> None:
     assert reading.form == "HTML page"
     assert {"domain=evil.example"} <= values(reading)
     assert not any("vendor" in value for value in values(reading))
+
+
+def test_scripts_and_styles_of_a_web_page_are_counted_and_not_taken() -> None:
+    page = (
+        "<!DOCTYPE html><html><head><style>@import 'hxxp://fonts[.]example/a.css';</style>\n"
+        "<script>\ntrack[.]example\nevil[.]example\n198.51.100.9\n198.51.100.9\n</script>\n"
+        "<td>evil[.]example</td><script>x()</script>\n198.51.100.7\n</html>"
+    )
+    for everything in (False, True):
+        reading = read(page, everything=everything)
+        assert values(reading) == {"domain=evil.example", "ip-dst=198.51.100.7"}
+        assert reading.rejected[UNREAD] == 3
+        assert reading.samples[UNREAD] == ["fonts.example/a.css", "track.example", "198.51.100.9"]
 
 
 def test_a_misp_event_says_itself_what_its_values_are() -> None:
