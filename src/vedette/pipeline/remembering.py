@@ -1,7 +1,7 @@
 """The memory inside ``vedette run``: open it, answer others, follow each sensor's eve.json, hunt.
 
-Everything here is apart from pulling, pushing and proving: a memory that cannot be opened, or is
-slow to, delays none of them.
+Everything here is apart from pulling, pushing and proving: a memory that cannot be opened delays
+none of them, and one that is slow to no more than the first build.
 """
 
 from __future__ import annotations
@@ -46,11 +46,14 @@ class Remembering:
         self._settings = settings
         self._stop = stop
         self._thread: threading.Thread | None = None
+        self.settled = threading.Event()
+        """Set when the memory can be asked, or when it is known that it cannot for now."""
 
     def __enter__(self) -> Self:
         """Begin, or say once why not."""
         if why := why_not(self._settings):
             log.info("memory.off", reason=why)
+            self.settled.set()
         else:
             self._thread = threading.Thread(target=self._run, name="memory")
             self._thread.start()
@@ -75,6 +78,7 @@ class Remembering:
                 log.exception("memory.crashed")
             else:
                 again = False
+            self.settled.set()
             self._stop.wait(_OPEN_AGAIN_S)
 
     def _remember(self) -> None:
@@ -106,6 +110,7 @@ class Remembering:
             followers = stack.enter_context(Followers(hub))
             stack.enter_context(Hunter(settings, memory, self._stop))
             log.info("memory.opened", known=memory.known)
+            self.settled.set()
             self._work(memory, followers)
 
     def _work(self, memory: LocalMemory, followers: Followers) -> None:

@@ -45,6 +45,8 @@ log = structlog.get_logger(__name__)
 _TICK_S = 0.5
 _RETRY_S = 60.0
 _PAUSE_S = 5.0
+_SETTLE_S = 30.0
+"""How long the first build waits for the memory, which knows what of the new our hosts have met."""
 
 
 class Runner:
@@ -54,6 +56,8 @@ class Runner:
         self._settings = settings
         self._stop = stop
         self._try = Attempts().make
+        self._remembering = Remembering(settings, stop)
+        self._settle_by = time.monotonic() + _SETTLE_S
         self._pulled: dict[str, tuple[float, bool]] = {}
         self._due: dict[str, float] = {}
         self._hints = Hints()
@@ -73,7 +77,7 @@ class Runner:
         with (
             Hub(self._settings) as hub,
             exclusive(hub.lock_file("run"), "vedette run"),
-            Remembering(self._settings, self._stop),
+            self._remembering,
             FeedbackLoop(self._settings, self._stop),
             NotifyLoop(self._settings, self._stop),
         ):
@@ -135,6 +139,8 @@ class Runner:
         is_late = wanted != self._built or is_due(hub)
         if not (pulled or (is_late and self._build_after <= time.monotonic())):
             return
+        if not self._remembering.settled.is_set() and time.monotonic() < self._settle_by:
+            return  # there will be a build: nothing has been built yet
         if self._try("build", "", build, hub):
             self._built = wanted
         else:

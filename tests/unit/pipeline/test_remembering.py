@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,26 @@ def test_run_follows_each_eve_json_and_answers_about_it(cli: Cli, short_path: Pa
         daemon.wait(lambda: daemon.count("four.example") == 10)
         names = ("one", "two", "three", "older")
         assert [daemon.count(f"{name}.example") for name in names] == [100, 50, 20, 40]
+
+
+def test_what_comes_as_run_starts_is_judged_by_what_the_memory_knows(
+    cli: Cli, short_path: Path
+) -> None:
+    settings = '[pool]\ncommit_every = "1s"\n[guard]\nprevalence_hosts = 1\n'
+    eve = prepared(cli, short_path, settings)
+    today = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    eve.write_text(events("met.example", 0, 3).replace("2026-01-02T03:04:05", today))
+    with running(short_path) as daemon:
+        daemon.wait(lambda: bool(daemon.events("memory.opened")))
+        daemon.wait(lambda: daemon.count("met.example") == 3)
+        assert daemon.stop() == 0
+    (short_path / "list.txt").write_text("met.example\nunmet.example\n")
+    cli("source", "add", "list", "list.txt", "--type", "domain", "--name", "l")
+    with running(short_path) as daemon:
+        daemon.wait(lambda: bool(daemon.events("bundle.built")))
+        assert daemon.stop() == 0
+    assert [one["indicators"] for one in daemon.events("bundle.built")] == [1]
+    assert not daemon.events("guard.unasked")
 
 
 def test_a_sensor_that_comes_later_is_followed_and_one_that_goes_is_left(
