@@ -113,9 +113,13 @@ def _asked(add: click.Group, kind: str, changes: Sequence[str]) -> Iterator[tupl
     """
     outer = click.get_current_context()
     parser = click.Command("set", params=_options_of(add.commands.get(kind)))
-    inner = parser.make_context(
-        outer.info_name, list(changes), outer.parent, allow_extra_args=True, help_option_names=[]
-    )
+    try:
+        inner = parser.make_context(
+            "set", list(changes), allow_extra_args=True, help_option_names=[]
+        )
+    except click.UsageError as error:
+        error.ctx = outer  # it shows how the command is used
+        raise
     for change in inner.args:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():

