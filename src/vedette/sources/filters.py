@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 import msgspec
 from msgspec import Struct
 
+from vedette.misp.attribute_types import check_types
 from vedette.misp.convert import REVISION, TLP_ORDER, own_tags, tlp_of
 from vedette.misp.times import last_change, seconds
 from vedette.misp.wire import Attribute, Event
@@ -55,8 +56,9 @@ class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Refuse what cannot mean anything.
 
         Raises:
-            ValueError: A TLP that does not exist, or a negative age.
+            ValueError: A TLP or a type that does not exist, or a negative age.
         """
+        check_types((*self.types, *self.exclude_types))
         if unknown := sorted({*self.tlp} - {*TLP_ORDER, NO_TLP}):
             raise ValueError(
                 f"unknown TLP {', '.join(unknown)}; known: {', '.join(TLP_ORDER)}, none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -388,3 +389,27 @@ def test_tries_are_not_told_of_unless_asked_for(cli: Cli, key_file: Path) -> Non
     cli("source", "add", "misp", url, "--key-file", key_file, "--name", "misp")
     assert "retry" not in cli("source", "test", "misp").err
     assert "request.tried_again" in cli("-v", "source", "test", "misp").err
+
+
+@pytest.mark.parametrize("empty", ["{}", "[]"])
+def test_a_feed_whose_manifest_names_nothing_any_more_is_held(
+    cli: Cli, short_path: Path, empty: str
+) -> None:
+    cli("init")
+    shutil.copytree(FEED, short_path / "feed")
+    cli("source", "add", "misp-feed", "feed", "--name", "f")
+    entries = cli("source", "pull", "--json").json["pulls"][0]["entries"]
+    manifest = short_path / "feed/manifest.json"
+    full = manifest.read_text()
+    manifest.write_text(empty)
+    for _ in range(2):
+        held = cli("source", "pull")
+        assert held.code == 4
+        assert f"shrank from {entries} to 0 entries" in held.out
+        assert "vedette source pull f --accept" in held.out
+        assert cli("source", "show", "f", "--json").json["source"]["entries"] == entries > 0
+    manifest.write_text(full)
+    again = cli("source", "pull", "--json").json["pulls"][0]
+    assert (again["entries"], again["added"], again["removed"]) == (entries, 0, 0)
+    manifest.write_text(empty)
+    assert cli("source", "pull", "--accept", "--json").json["pulls"][0]["removed"] == entries

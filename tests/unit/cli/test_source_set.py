@@ -134,6 +134,8 @@ def test_a_misp_moves_and_is_compared(cli: Cli, short_path: Path) -> None:
         ("--key-file=x", "No such option '--key-file'"),
         ("--timeout-s=0", "timeout_s"),
         ("--location=ftp://feeds.example/x", "ftp"),
+        ("--types=ip-dest", "did you mean 'ip-dst'?"),
+        ("exclude_types=md5,Domain", "did you mean 'domain'?"),
         ("timout_s=3", "Did you mean 'timeout_s'?"),
         ("nothing=3", "They are:"),
         ("name=other", "no setting 'name'"),
