@@ -206,7 +206,7 @@ def test_a_line_without_an_end_over_http_stops_at_the_limit_of_the_list() -> Non
         pytest.raises(SourceError, match="longer than 33,554,432 bytes") as failed,
     ):
         read_list(url, max_bytes=32 * MIB)
-    assert "max_bytes" in failed.value.hint
+    assert "--max-bytes" in failed.value.hint
 
 
 def test_a_list_that_unpacks_to_more_than_its_limit_is_refused(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_list_that_unpacks_to_more_than_its_limit_is_refused(tmp_path: Path) -
     for path in (bomb, twice):
         with pytest.raises(SourceError, match="unpacks to more than its limit") as failed:
             read_list(path, max_bytes=MIB)
-        assert "max_bytes" in failed.value.hint
+        assert "--max-bytes" in failed.value.hint
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
