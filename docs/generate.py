@@ -111,6 +111,8 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
         default = field.default_factory() if callable(field.default_factory) else None
     if isinstance(default, msgspec.Struct):
         return "see below"
+    if default is msgspec.UNSET:
+        return "left out"
     text = msgspec.json.encode(default).decode()
     return "" if text in {'""', "[]", "{}", "null"} else f"`{text}`"
 

@@ -59,6 +59,8 @@ class BundleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Engine profiles to compile; those of the configured sensors are always added."""
     keep: Annotated[int, Meta(ge=2)] = 10
     """How many generations stay on disk for roll back and diff."""
+    priorities: bool = False
+    """Whether indicators of high and of low threat level get rules of their own: priority 1, 3."""
 
 
 class PushSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

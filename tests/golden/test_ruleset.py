@@ -13,6 +13,7 @@ import pytest
 from vedette.bundle import Builder, latest
 from vedette.model import Context, IndicatorType, Key
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.testing.indicators import ListedKeys
 
 CASES = Path(__file__).parent / "cases"
@@ -31,11 +32,23 @@ def read_indicators(case: Path) -> list[Key]:
     return [Key(IndicatorType(kind), value) for kind, value in pairs]
 
 
+def read_levels(case: Path) -> dict[Key, int]:
+    """Read who has a threat level, if the case tells indicators apart by it."""
+    try:
+        lines = (case / "levels.txt").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    items = (line.split("\t", 2) for line in lines)
+    return {Key(IndicatorType(kind), value): int(level) for level, kind, value in items}
+
+
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 @pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda path: path.name)
 def test_a_case_compiles_to_its_files(case: Path, target: Target, tmp_path: Path) -> None:
-    keys = ListedKeys(read_indicators(case), CONTEXT)
-    Builder(root=tmp_path / "bundles", targets=[target]).build(keys)
+    grades = read_levels(case)
+    keys = ListedKeys(read_indicators(case), CONTEXT, grades)
+    levels = by_level(keys) if grades else None
+    Builder(root=tmp_path / "bundles", targets=[target]).build(keys, levels=levels)
     generation = latest(tmp_path / "bundles")
     assert generation is not None
     found = {

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vedette.bundle import Builder, diff, latest, verify
-from vedette.bundle.generation import directory_of
+from vedette.bundle.generation import directory_of, open_generation
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.testing.indicators import ListedKeys
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -76,6 +77,69 @@ def test_a_delta_writes_what_a_full_build_writes(first: set[Key], toggles: list[
             )
             base = delta.manifest.generation
             verify(directory_of(quick.root, base))
+
+
+graded = st.dictionaries(keys, st.integers(0, 3), max_size=25)
+gone = st.just(-1)
+moves = st.lists(
+    st.dictionaries(keys, st.one_of(st.integers(0, 3), gone), max_size=12), min_size=1, max_size=4
+)
+
+
+@given(graded, moves)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_delta_of_levels_writes_what_a_full_build_writes(
+    first: dict[Key, int], steps: list[dict[Key, int]]
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, quick = (
+            Builder(root=Path(scratch, name), targets=TARGETS, clock=lambda: NOW)
+            for name in ("whole", "quick")
+        )
+        state = dict(first)
+        now = ListedKeys(state, levels=dict(state))
+        whole.build(now, levels=by_level(now))
+        base = quick.build(now, levels=by_level(now)).manifest.generation
+        for step in steps:
+            # Keys of the state move, too: some are named that are there already.
+            change = step | {key: (grade + 2) % 4 for key, grade in list(state.items())[:3]}
+            state = {key: grade for key, grade in (state | change).items() if grade >= 0}
+            now = ListedKeys(state, levels=dict(state))
+            full = whole.build(now, levels=by_level(now))
+            delta = quick.build(now, levels=by_level(now), changed=change, base=base)
+            assert delta.created == full.created
+            assert content(whole.root, full.manifest.generation) == content(
+                quick.root, delta.manifest.generation
+            )
+            base = delta.manifest.generation
+            verify(directory_of(quick.root, base))
+
+
+@given(old=graded, new=graded, before_told=st.booleans(), after_told=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_diff_of_levels_applied_to_the_older_gives_the_newer(
+    *, old: dict[Key, int], new: dict[Key, int], before_told: bool, after_told: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        builder = Builder(root=Path(scratch), targets=TARGETS)
+        for state, told in ((old, before_told), (new, after_told)):
+            now = ListedKeys(state, levels=state)
+            builder.build(now, levels=by_level(now) if told else None)
+        before, after = open_generation(builder.root, 1), latest(builder.root)
+        assert before is not None
+        assert after is not None
+        applied = visible_by_level(old, told=before_told)
+        for added, key in diff(before, after):
+            assert (key in applied) is not added
+            applied ^= {key}
+        assert applied == visible_by_level(new, told=after_told)
+
+
+def visible_by_level(state: dict[Key, int], *, told: bool) -> set[Key]:
+    if not told:
+        return visible(set(state))
+    parts = [{key for key, grade in state.items() if grade in some} for some in ({1}, {0, 2}, {3})]
+    return set().union(*map(visible, parts))
 
 
 @given(st.sets(keys, max_size=25), st.sets(keys, max_size=25))

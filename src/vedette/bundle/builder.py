@@ -13,7 +13,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 import vedette
 from vedette.bundle.generation import (
@@ -35,6 +37,7 @@ from vedette.ruleset.collect import NOTHING, Collect
 from vedette.ruleset.compiler import NAMES, compile_all, compile_context, compile_type, name_forms
 from vedette.ruleset.delta import edit_names, edit_strings
 from vedette.ruleset.engine import PLAIN, Target
+from vedette.ruleset.levels import moved
 from vedette.ruleset.lines import decode
 from vedette.ruleset.manifest import Manifest, RuleInfo, RulesInfo, SetInfo, SourceState
 from vedette.ruleset.names import DOTTED, HOSTNAMES
@@ -56,6 +59,8 @@ _WHOLE_TYPES = frozenset(
 )
 """Types whose entries are shared by several indicators: written whole when one changes."""
 _GENERATION = SetSpec(GENERATION.name)
+_Views: TypeAlias = Mapping[str, Indicators]
+"""What is in force, by the level of the sets that it goes into; only ``""``: all, untold."""
 
 
 class BuildResult(NamedTuple):
@@ -71,6 +76,13 @@ class _Compiled(NamedTuple):
     counts: Mapping[IndicatorType, int]
     pruned: Mapping[IndicatorType, int]
     unmatched: Mapping[str, int]
+
+
+class _At(NamedTuple):
+    """Where the sets of a level go."""
+
+    writer: SetWriter
+    level: str
 
 
 class _NotByDeltaError(Exception):
@@ -99,6 +111,7 @@ class Builder:
         *,
         changed: Collection[Key] | None = None,
         base: int | None = None,
+        levels: Mapping[str, Indicators] | None = None,
     ) -> BuildResult:
         """Publish what is in force now, unless the last generation holds just that.
 
@@ -108,6 +121,7 @@ class Builder:
             changed: Every key that came or went since generation ``base``; None if unknown, then
                 all indicators are read. The result is the same.
             base: The generation that ``changed`` counts from.
+            levels: The same indicators by threat level, if each level shall have its own sets.
 
         A last generation of which something is missing is replaced by a new one, whatever changed;
         that a file was altered is seen only where all indicators are read.
@@ -126,7 +140,11 @@ class Builder:
             else:
                 intact = previous
             with tempfile.TemporaryDirectory(prefix=".building-", dir=self.root) as building:
-                return self._build(Path(building), indicators, sources, (previous, intact), changed)
+                views = levels or {"": indicators}
+                before = (previous, intact)
+                return self._build(
+                    Path(building), indicators, views, sources, before, changed=changed
+                )
         except OSError as error:
             raise BundleError(
                 f"cannot write a generation below {self.root}: {error.strerror}",
@@ -149,15 +167,18 @@ class Builder:
         self,
         building: Path,
         indicators: Indicators,
+        views: _Views,
         sources: Sequence[SourceState],
         before: tuple[Generation | None, Generation | None],
+        *,
         changed: Collection[Key] | None,
     ) -> BuildResult:
         previous, intact = before
         directory = building / "generation"
         (directory / RULES).mkdir(parents=True)
-        writer, compiled = self._compile(directory, indicators, intact, changed)
-        content_id = self._content_id(writer.sets, directory)
+        writer, compiled = self._compile(directory, indicators, views, intact, changed)
+        priorities = len(views) > 1
+        content_id = self._content_id(writer.sets, directory, priorities=priorities)
         if intact and intact.manifest.content_id == content_id:
             return BuildResult(intact.manifest, created=False)
         number = max(numbers(self.root), default=0) + 1
@@ -171,6 +192,7 @@ class Builder:
             vedette=vedette.__version__,
             prefix=self.prefix,
             sid_base=self.sid_base,
+            priorities=priorities or msgspec.UNSET,
             sources=tuple(sources),
             counts={kind.value: n for kind, n in sorted(compiled.counts.items()) if n},
             pruned={kind.value: n for kind, n in sorted(compiled.pruned.items()) if n},
@@ -188,52 +210,79 @@ class Builder:
         self,
         directory: Path,
         indicators: Indicators,
+        views: _Views,
         previous: Generation | None,
         changed: Collection[Key] | None,
     ) -> tuple[SetWriter, _Compiled]:
         """Write all datasets, by way of the changes if that is possible."""
         target = directory / DATASETS
         before = (previous.manifest, previous.path / DATASETS) if previous else None
-        if previous and changed is not None and self._continues(previous.manifest, changed):
+        continues = previous and self._continues(previous.manifest, priorities=len(views) > 1)
+        if previous and continues and changed is not None and len(changed) <= CHANGES_MAX:
             target.mkdir()
             writer = SetWriter(target, self.prefix, before)
             try:
-                compiled = self._compile_changes(writer, indicators, previous, changed)
+                self._compile_changes(writer, views, previous, changed)
             except _NotByDeltaError:
                 for path in target.iterdir():
                     path.unlink()
                 target.rmdir()
             else:
-                writer.write(compile_context(indicators, self.targets))
-                return writer, compiled
+                self._compile_context(writer, views)
+                counts = indicators.counts()
+                return writer, _Compiled(counts, _pruned(counts, writer.sets), {})
         target.mkdir()
         writer = SetWriter(target, self.prefix, before)
         tally = Tally()
-        writer.write(compile_all(indicators, self.targets, tally))
-        writer.write(compile_context(indicators, self.targets))
+        for level, view in views.items():
+            writer.write(moved(compile_all(view, self.targets, tally), level))
+        self._compile_context(writer, views)
         return writer, _Compiled(tally.listed, tally.pruned, tally.unmatched)
 
-    def _continues(self, manifest: Manifest, changed: Collection[Key]) -> bool:
+    def _compile_context(self, writer: SetWriter, views: _Views) -> None:
+        for level, view in views.items():
+            writer.write(moved(compile_context(view, self.targets), level))
+
+    def _continues(self, manifest: Manifest, *, priorities: bool) -> bool:
         return (
-            manifest.vedette == vedette.__version__
+            bool(manifest.priorities) == priorities
+            and manifest.vedette == vedette.__version__
             and manifest.prefix == self.prefix
             and [info.profile for info in manifest.rules] == [str(t) for t in self.targets]
             and not manifest.unmatched
-            and len(changed) <= CHANGES_MAX
         )
 
     def _compile_changes(
         self,
         writer: SetWriter,
-        indicators: Indicators,
+        views: _Views,
         previous: Generation,
         changed: Collection[Key],
-    ) -> _Compiled:
-        forms, tally = name_forms(self.targets), Tally()
+    ) -> None:
+        """Write all sets without context; a key that moved goes from one level's to another's."""
+        tally = Tally()
+        for level, view in views.items():
+            specs = {
+                spec._replace(level=""): info
+                for spec, info in previous.specs().items()
+                if spec.level == level
+            }
+            self._compile_level(_At(writer, level), view, specs, changed, tally)
+        if tally.unmatched:
+            raise _NotByDeltaError
+
+    def _compile_level(
+        self,
+        at: _At,
+        indicators: Indicators,
+        specs: Mapping[SetSpec, SetInfo],
+        changed: Collection[Key],
+        tally: Tally,
+    ) -> None:
+        forms = name_forms(self.targets)
         by_type: dict[IndicatorType, list[str]] = {}
         for key in changed:
             by_type.setdefault(key.type, []).append(key.value)
-        specs = previous.specs()
         names = [key for key in changed if key.type in NAMES]
         edits = edit_names(names, indicators, forms, specs, tally) if names else {}
         whole = by_type.keys() & _WHOLE_TYPES
@@ -243,15 +292,12 @@ class Builder:
             if spec.context or spec.indicator_type in whole:
                 continue
             if spec in edits and self._is_wanted(spec):
-                writer.edit(spec, edits[spec])
+                at.writer.edit(spec._replace(level=at.level), edits[spec])
             elif info := specs.get(spec):
-                writer.keep(spec, info)
+                at.writer.keep(spec._replace(level=at.level), info)
         for kind in sorted(whole):
-            writer.write(compile_type(kind, indicators, self.targets, tally))
-        if tally.unmatched:
-            raise _NotByDeltaError
-        counts = indicators.counts()
-        return _Compiled(counts, _pruned(counts, writer.sets), {})
+            chunks = compile_type(kind, indicators, self.targets, tally)
+            at.writer.write(moved(chunks, at.level))
 
     def _is_wanted(self, spec: SetSpec) -> bool:
         """Whether any target compares the set with anything, so that it exists."""
@@ -268,17 +314,21 @@ class Builder:
     def _ruleset(self, sets: Mapping[SetSpec, SetInfo], directory: Path) -> Ruleset:
         networks: dict[IndicatorType, Sequence[str]] = {}
         for spec, info in sets.items():
-            if spec.is_values and spec.dataset.startswith("ip-"):
+            if spec.is_values and not spec.level and spec.dataset.startswith("ip-"):
                 lines = read_lines(directory / DATASETS / info.file, spec, info)
                 networks[IndicatorType(spec.dataset)] = [
                     value for value in (decode(spec, line) for line in lines) if "/" in value
                 ]
         return Ruleset(self.prefix, self.sid_base, sets, networks, self.collect)
 
-    def _content_id(self, sets: Mapping[SetSpec, SetInfo], directory: Path) -> str:
+    def _content_id(
+        self, sets: Mapping[SetSpec, SetInfo], directory: Path, *, priorities: bool
+    ) -> str:
         ordered = dict(sorted(sets.items(), key=lambda item: item[0].rank))
         ruleset = self._ruleset(ordered, directory)
         digest = hashlib.sha256(self.prefix.encode())
+        if priorities:  # the next build must know, whether or not any indicator has a level now
+            digest.update(b"\npriorities")
         for info in ordered.values():
             digest.update(f"\n{info.file} {info.content}".encode())
         for target in self.targets:
@@ -338,14 +388,19 @@ class Builder:
         repair(self.root)
 
 
+def _of_levels(sets: Mapping[SetSpec, SetInfo], spec: SetSpec) -> list[int]:
+    """Return the entries of a set at each level."""
+    return [info.entries for found, info in sets.items() if found._replace(level="") == spec]
+
+
 def _pruned(
     counts: Mapping[IndicatorType, int], sets: Mapping[SetSpec, SetInfo]
 ) -> dict[IndicatorType, int]:
     """Return the names that are listed and in no set."""
     domains = [info.entries for spec, info in sets.items() if spec.labels and not spec.context]
-    if DOTTED in sets:
-        domains = [sets[DOTTED].entries]
-    hostnames = sets[HOSTNAMES].entries if HOSTNAMES in sets else 0
+    if dotted := _of_levels(sets, DOTTED):
+        domains = dotted
+    hostnames = sum(_of_levels(sets, HOSTNAMES))
     return {
         IndicatorType.DOMAIN: counts.get(IndicatorType.DOMAIN, 0) - sum(domains),
         IndicatorType.HOSTNAME: counts.get(IndicatorType.HOSTNAME, 0) - hostnames,

@@ -68,13 +68,13 @@ def _telling(kind: IndicatorType, sets: _Sets, other: _Sets) -> _Sets:
     """Choose the sets that tell all indicators of a type, in the form that the other has too."""
     mine = {s: i for s, i in sets.items() if s.indicator_type == kind.value and not s.context}
     if kind is IndicatorType.DOMAIN:
-        dotted = {s: i for s, i in mine.items() if s == DOTTED}
+        dotted = {s: i for s, i in mine.items() if s._replace(level="") == DOTTED}
         labels = {s: i for s, i in mine.items() if s.labels}
         other_has_labels = any(s.labels and not s.context for s in other)
         return labels if not dotted or (labels and other_has_labels) else dotted
-    values = {s: i for s, i in mine.items() if s.is_values}
-    if values and kind.value.startswith(("ip-", "url")):
-        return values  # addresses and URLs are told by these alone
+    values = {s.level for s in mine if s.is_values}
+    if kind.value.startswith(("ip-", "url")):  # where there are values, they tell all alone
+        return {s: i for s, i in mine.items() if s.is_values or not (s.role or s.level in values)}
     return {s: i for s, i in mine.items() if s.role in {"", "values"}}
 
 
@@ -82,6 +82,7 @@ def _diff_type(
     kind: IndicatorType, before: tuple[Generation, _Sets], after: tuple[Generation, _Sets]
 ) -> Iterator[Difference]:
     old, new = before[1], after[1]
+    by_name = kind in {IndicatorType.DOMAIN, IndicatorType.HOSTNAME}
     if _is_like(old, new):
         for spec in {**old, **new}:
             mine, theirs = old.get(spec), new.get(spec)
@@ -92,7 +93,7 @@ def _diff_type(
                 yield Difference(added, Key(kind, decode(spec, line)))
     else:
         values = (_values(*before), _values(*after))
-        for added, value in _walk(*values, _reversed if kind is IndicatorType.DOMAIN else _same):
+        for added, value in _walk(*values, _reversed if by_name else _same):
             yield Difference(added, Key(kind, value.decode()))
 
 
@@ -102,6 +103,8 @@ def _is_like(old: _Sets, new: _Sets) -> bool:
     def forms(sets: _Sets) -> set[str]:
         return {"labels" if spec.labels else spec.name for spec in sets}
 
+    if any(spec.level for spec in (*old, *new)):
+        return False  # an indicator that only moved neither came nor went
     return not old or not new or forms(old) == forms(new)
 
 
@@ -111,12 +114,13 @@ def _lines(generation: Generation, spec: SetSpec, info: SetInfo | None) -> Itera
 
 def _values(generation: Generation, sets: _Sets) -> Iterator[bytes]:
     """Yield the values of some sets of one type in one order."""
-    streams = [
-        (decode(spec, line).encode() for line in _lines(generation, spec, info))
-        for spec, info in sets.items()
-    ]
-    is_name = any(spec.dataset == "domain" for spec in sets)
+    streams = [_decoded(spec, _lines(generation, spec, info)) for spec, info in sets.items()]
+    is_name = any(spec.dataset in {"domain", "hostname"} for spec in sets)
     return merge(*streams, key=_reversed if is_name else _same)
+
+
+def _decoded(spec: SetSpec, lines: Iterable[bytes]) -> Iterator[bytes]:
+    return (decode(spec, line).encode() for line in lines)
 
 
 def _walk(

@@ -93,8 +93,10 @@ class Generation:
 
 def spec_of(info: SetInfo) -> SetSpec:
     """Return which set of which dataset this is."""
-    context = info.file.endswith(".ndjson") or info.name.endswith("-ctx")
-    return SetSpec(info.dataset, info.role, context)
+    level = info.level or ""
+    name = info.name.removesuffix(f"-{level}")
+    context = info.file.endswith(".ndjson") or name.endswith("-ctx")
+    return SetSpec(info.dataset, info.role, context, level)
 
 
 def numbers(root: Path) -> list[int]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from vedette.ruleset.context import line
 from vedette.ruleset.delta import Edit, splice
 from vedette.ruleset.lines import Chunk, canary_line
@@ -136,6 +138,7 @@ class SetWriter:
             name=f"{self._prefix}-{spec.name}",
             dataset=spec.dataset,
             role=spec.role,
+            level=spec.level or msgspec.UNSET,
             file=current.path.name,
             type=spec.kind.value if spec.kind else "values",
             format=spec.format,

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from vedette.buffers import ROWS, Buffer, Profile, Row
 from vedette.model import IndicatorType
-from vedette.ruleset.sets import NETWORK_RULES_MAX, SetSpec, network_sid
+from vedette.ruleset.sets import LEVEL_SIDS, NETWORK_RULES_MAX, SetSpec, network_sid
 
 _PORTS = 65_536
 _VARIANTS = 100
+_OF_A_LEVEL = 10_000
+"""So many sids each threat level has: one hundred for each buffer."""
 _ADDRESSES = (
     IndicatorType.IP_DST,
     IndicatorType.IP_SRC,
@@ -75,7 +77,10 @@ def place_of(offset: int) -> Place | None:
     for numbers, place in _RANGES:
         if offset in numbers:
             return place
-    return _PLACES.get(offset // _VARIANTS) if is_ours(offset) else None
+    for first in LEVEL_SIDS.values():
+        if 0 <= offset - first < _OF_A_LEVEL:
+            return _PLACES.get((offset - first) // _VARIANTS)
+    return None
 
 
 def unseen_by(profile: Profile) -> tuple[Place, ...]:

@@ -13,6 +13,7 @@ from vedette.pipeline.guarding import judged
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.collect import Collect
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.ruleset.manifest import Manifest, SourceState
 from vedette.store import SHRINK_HELD_BELOW, GenerationRecord, SensorRecord
 
@@ -68,6 +69,7 @@ def build(
             _states(hub),
             changed=changed,
             base=newest.number if newest else None,
+            levels=by_level(store.published) if settings.bundle.priorities else None,
         )
         manifest = result.manifest
         store.fleet.add_generation(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
 from vedette.buffers import Dataset
-from vedette.model import Key
+from vedette.model import IndicatorType, Key
 from vedette.ruleset.lines import Chunk, encode
 from vedette.ruleset.sets import NETWORK_RULES_MAX, OWN_PORTS_MAX, SetSpec
 from vedette.ruleset.tally import Tally
@@ -62,6 +62,12 @@ def expand(network: str) -> Iterator[str]:
     found = ip_network(network)
     if found.num_addresses <= EXPANDED_MAX:
         yield from map(str, found)
+
+
+def is_in_a_header(key: Key) -> bool:
+    """Whether it is a network so large that it stands in the header of a rule."""
+    is_network = key.type in {IndicatorType.IP_DST, IndicatorType.IP_SRC} and "/" in key.value
+    return is_network and ip_network(key.value).num_addresses > EXPANDED_MAX
 
 
 def _values(dataset: Dataset, values: list[str], tally: Tally) -> Iterator[Chunk]:

@@ -35,6 +35,8 @@ class SetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Its row in the buffers table."""
     role: str = ""
     """Which set of the dataset (see :class:`vedette.ruleset.sets.SetSpec`)."""
+    level: str | msgspec.UnsetType = msgspec.UNSET
+    """The threat level that its indicators have in common, if they were told apart by it."""
     file: str
     type: str
     """:class:`vedette.buffers.DatasetType`, or ``values``: whole indicators, for the diff only."""
@@ -104,6 +106,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The version of Vedette that built it."""
     prefix: str
     sid_base: int
+    priorities: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether indicators of high and of low threat level are in sets of their own."""
     sources: tuple[SourceState, ...]
     counts: dict[str, int]
     """Indicators by type, as the store listed them."""

@@ -8,17 +8,20 @@ behind the keyword (Scirius disables such rules); the keyword repeated whole and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from vedette.buffers import ROWS, Buffer, Profile, Row
+from vedette.buffers import ROWS, Buffer, DatasetType, Profile, Row
 from vedette.model import IndicatorType
 from vedette.ruleset.addresses import network_groups
 from vedette.ruleset.collect import NOTHING, Collect
 from vedette.ruleset.context import CONTEXT_KEY
 from vedette.ruleset.engine import Target
 from vedette.ruleset.manifest import RuleInfo, RulesInfo, SetInfo
-from vedette.ruleset.sets import GENERATION, SetSpec, buffers_for, network_sid
+from vedette.ruleset.sets import GENERATION, LEVELS, SetSpec, buffers_for, network_sid
+
+_PATH_MARK = "vedette.url-path"
 
 
 class Rule(NamedTuple):
@@ -62,22 +65,28 @@ class Ruleset(NamedTuple):
         if info := self.sets.get(generation):
             for buffer in GENERATION.buffers:
                 yield self._rule(generation, info, buffer, None)
-        preferred = self._preferred_hash_list() if target.profile is Profile.V7_0 else None
+        preferred = self._preferred_hash_lists() if target.profile is Profile.V7_0 else ()
         for row in ROWS.values():
             for rule in self._rules_of(row, target):
-                yield rule.marked_first() if rule.set == preferred else rule
+                yield rule.marked_first() if rule.set in preferred else rule
         for sid, name, text in self.collect.texts(self.prefix, self.sid_base, target):
             yield Rule(sid, "", name, text)
 
-    def _preferred_hash_list(self) -> str | None:
-        """Return the hash list that 7.0 shall not miss: the largest of several.
+    def _preferred_hash_lists(self) -> Collection[str]:
+        """Return the hash lists that 7.0 shall not miss: those of the hash with most entries.
 
         7.0 computes for a file only the hash that its first file hash rule needs, in the order of
         its own, where rules that set a flowbit come first (seen on 7.0.10, not on 8.0.7; in
         ``SigGroupHeadSetFileHashFlag``). A sample is mostly listed under all its hashes.
         """
-        lists = [info for spec, info in self.sets.items() if spec.kind and spec.kind.is_file_list]
-        return max(lists, key=lambda info: info.entries).name if len(lists) > 1 else None
+        lists = [(s.kind, info) for s, info in self.sets.items() if s.kind and s.kind.is_file_list]
+        entries: Counter[DatasetType] = Counter()
+        for kind, info in lists:
+            entries[kind] += info.entries
+        if len(entries) < 2:  # noqa: PLR2004 - no choice
+            return ()
+        most = max(entries, key=lambda kind: entries[kind])
+        return [info.name for kind, info in lists if kind is most]
 
     def _rules_of(self, row: Row, target: Target) -> Iterator[Rule]:
         for dataset in row.datasets:
@@ -100,12 +109,12 @@ class Ruleset(NamedTuple):
             f'msg:"{_message(row, buffer)}";',
             buffer.flow,
             f"flowbits:isnotset,{bit};" if bit else "",
-            buffer.inspect,
+            _of_level(buffer.inspect, spec.level),
             "dotprefix;" if spec.dotted else transform,
             keyword,
             f"flowbits:set,{bit};" if bit else "",
-            buffer.after,
-            _about(row, info.name, buffer, confirm=not spec.port),
+            _of_level(buffer.after, spec.level),
+            _about(row, info.name, buffer, confirm=not spec.port, level=spec.level),
             f"sid:{spec.sid(self.sid_base, buffer)};",
         )
         text = f"alert {buffer.protocol} {ends} ({' '.join(filter(None, parts))}"
@@ -151,14 +160,20 @@ def _message(row: Row | None, buffer: Buffer) -> str:
     return f"VEDETTE {row.type.value} ({buffer.name})" if row else "VEDETTE canary"
 
 
-def _about(row: Row | None, name: str, buffer: Buffer, *, confirm: bool) -> str:
+def _of_level(keywords: str, level: str) -> str:
+    """Name the mark of a URL's path after the level: hosts of another shall not see it."""
+    return keywords.replace(_PATH_MARK, f"{_PATH_MARK}-{level}") if level else keywords
+
+
+def _about(row: Row | None, name: str, buffer: Buffer, *, confirm: bool, level: str = "") -> str:
     metadata = [f"vedette_set {name}", f"vedette_buffer {buffer.name}"]
     if row is None:
         return f"classtype:misc-activity; metadata:{', '.join(metadata)};"
     metadata.insert(1, f"vedette_type {row.type.value}")
     if row.confirm and confirm:
         metadata.append(f"vedette_confirm {row.confirm}")
-    priority = f" priority:{row.priority};" if row.priority else ""
+    number = LEVELS[level] or row.priority
+    priority = f" priority:{number};" if number else ""
     return (
         f"classtype:{row.classtype};{priority} target:{row.target}; metadata:{', '.join(metadata)};"
     )

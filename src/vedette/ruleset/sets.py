@@ -42,6 +42,12 @@ _LONG_VARIANT = 50
 _PORT_SIDS: Mapping[str, int] = MappingProxyType({"ip.dst": 100_000, "ip.src": 170_000})
 _NETWORK_SIDS = 10_000
 
+LEVELS: Mapping[str, int] = MappingProxyType({"": 0, "high": 1, "low": 3})
+"""Threat levels that have sets of their own, with the priority of their rules; 0: of the type."""
+LEVEL_SIDS: Mapping[str, int] = MappingProxyType({"": 0, "high": 30_000, "low": 40_000})
+"""Where their sids begin, less the sid base. Networks and ports know no level."""
+_LEVELS = tuple(LEVELS)
+
 
 DATASETS: Mapping[str, tuple[Row, Dataset]] = MappingProxyType(
     {dataset.name: (row, dataset) for row in ROWS.values() for dataset in row.datasets}
@@ -62,12 +68,15 @@ class SetSpec(NamedTuple):
     and ``any`` (addresses of a port), ``values`` (indicators that entries do not tell)."""
     context: bool = False
     """Whether it is JSON with context."""
+    level: str = ""
+    """One of ``LEVELS``: the threat level of its indicators; ``""``: medium, unknown, or any."""
 
     @property
     def name(self) -> str:
         """The name behind the prefix."""
         role = self.role.removeprefix("p") if self.port else self.role
-        return "-".join(filter(None, (self.dataset, role, "ctx" if self.context else "")))
+        parts = (self.dataset, role, "ctx" if self.context else "", self.level)
+        return "-".join(filter(None, parts))
 
     @property
     def port(self) -> int:
@@ -125,13 +134,15 @@ class SetSpec(NamedTuple):
         if self.port:
             return base + _PORT_SIDS[buffer.name] + self.port
         variant = self.labels or (_LONG_VARIANT if self.role == "long" else 0)
-        return base + 100 * buffer.sid + variant
+        return base + LEVEL_SIDS[self.level] + 100 * buffer.sid + variant
 
     @property
-    def rank(self) -> tuple[int, bool, bool, int, str]:
+    def rank(self) -> tuple[int, bool, bool, int, str, int]:
         """What sets are sorted by in a manifest and in the rules."""
         place = _RANKS.get(self.dataset, -1)
-        return (place, self.is_values, self.context, self.port or self.labels, self.role)
+        number = self.port or self.labels
+        level = _LEVELS.index(self.level)
+        return (place, self.is_values, self.context, number, self.role, level)
 
     def is_for(self, target: Target) -> bool:
         """Whether a target's rules use it (as far as its buffers exist there)."""

@@ -23,6 +23,8 @@ _PASSES = (
 )
 """Of a claim; how far the guard has come is its parameter."""
 _NEVER = 2**62
+_GRADE = "coalesce(min(nullif(e.level, 0)), 0)"
+"""The highest threat level of some claims."""
 _EXACT = "SELECT v.skey FROM verdict v WHERE v.outcome='exact' AND v.type='domain'"
 """Domains that are published as hostnames."""
 _IS_LISTED = "EXISTS (SELECT 1 FROM entry e WHERE e.type='domain' AND e.skey=v.skey)"
@@ -55,6 +57,60 @@ class Published:
             names = (skey for skey, _ in groupby(skey for (skey,) in merge(rows, exact)))
             return (Key(kind, unreverse_key(skey)) for skey in names)
         return (from_skey(kind, skey) for (skey,) in rows)
+
+    def graded(self, kind: IndicatorType) -> Iterator[tuple[Key, int]]:
+        """What :meth:`keys` yields, each with its threat level: 1 high, 2 medium, 3 low, 0 unknown.
+
+        Of claims of several levels the highest counts; one that says none says nothing.
+        """
+        rows = self._db.execute(
+            f"SELECT e.skey, {_GRADE} FROM entry e WHERE e.type=? AND {_PASSES}"  # noqa: S608
+            " GROUP BY e.skey ORDER BY e.skey",
+            (kind.value, self._judged()),
+        )
+        if kind is not IndicatorType.HOSTNAME:
+            return ((from_skey(kind, skey), grade) for skey, grade in rows)
+        exact = self._db.execute(
+            f"SELECT e.skey, {_GRADE} FROM ({_EXACT}) x"  # noqa: S608
+            " CROSS JOIN entry e ON e.type='domain' AND e.skey=x.skey"
+            " GROUP BY e.skey ORDER BY e.skey"
+        )
+        by_name = groupby(merge(rows, exact), key=lambda row: row[0])
+        return (
+            (from_skey(kind, skey), _highest(grade for _, grade in some)) for skey, some in by_name
+        )
+
+    def grades(self, keys: Iterable[Key]) -> dict[Key, int]:
+        """The threat level of each of these that is there, as :meth:`graded` has it."""
+        wanted = list(dict.fromkeys(keys))
+        passing = self.listed(wanted)
+        outcomes = self.outcomes(wanted)
+        twins = {Key(IndicatorType.DOMAIN, key.value): key for key in passing if _is_host(key)}
+        exact = {twin for twin, way in self.outcomes(list(twins)).items() if way == "exact"}
+        own = [key for key in passing if key not in outcomes]
+        said: dict[Key, list[int]] = {key: [] for key in wanted if key in passing}
+        for key, grade in self._grades(own, self._judged()):
+            said[key].append(grade)
+        for key, grade in self._grades(list(exact), _NEVER):
+            said[twins[key]].append(grade)
+        return {key: _highest(grades) for key, grades in said.items()}
+
+    def _grades(self, keys: Sequence[Key], judged: int) -> Iterator[tuple[Key, int]]:
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
+            marks = ",".join(["(?,?)"] * len(some))
+            rows = self._db.execute(
+                f"WITH wanted(type, skey) AS (VALUES {marks})"  # noqa: S608
+                f" SELECT e.type, e.skey, {_GRADE} FROM wanted w"
+                " CROSS JOIN entry e ON e.type=w.type AND e.skey=w.skey WHERE e.seq<=?"
+                " GROUP BY e.type, e.skey",
+                [
+                    *(text for kind, value in some for text in (kind.value, to_skey(kind, value))),
+                    judged,
+                ],
+            )
+            for kind, skey, grade in rows:
+                yield from_skey(IndicatorType(kind), skey), grade
 
     def with_context(self, kind: IndicatorType) -> Iterator[tuple[Key, list[Entry]]]:
         """All indicators of a type with what each source says, in the order of :meth:`keys`."""
@@ -203,6 +259,10 @@ class Published:
             for kind, n in unjudged:
                 counts[IndicatorType(kind)] -= n
         return {kind: n for kind in IndicatorType if (n := counts.get(kind, 0))}
+
+
+def _highest(grades: Iterable[int]) -> int:
+    return min((grade for grade in grades if grade), default=0)
 
 
 def _is_host(key: Key) -> bool:

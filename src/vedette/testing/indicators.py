@@ -15,9 +15,15 @@ _CONTEXT = Context(key="5f5f0000-0000-4000-8000-000000000000", info="A test", tl
 class ListedKeys:
     """Keys that one source with one event lists; sorted streams like the store's."""
 
-    def __init__(self, keys: Iterable[Key], context: Context = _CONTEXT) -> None:
-        """Take the keys; each is listed once."""
+    def __init__(
+        self,
+        keys: Iterable[Key],
+        context: Context = _CONTEXT,
+        levels: Mapping[Key, int] | None = None,
+    ) -> None:
+        """Take the keys, each of which is listed once, and the threat levels of some."""
         self._keys = frozenset(keys)
+        self._levels = levels or {}
         self._context = context
 
     def keys(self, kind: IndicatorType, /) -> Iterator[Key]:
@@ -51,6 +57,14 @@ class ListedKeys:
         """Domains, then hostnames below a name."""
         for kind in _NAMES:
             yield from (key for key in self.keys(kind) if key.value.endswith(f".{name}"))
+
+    def graded(self, kind: IndicatorType, /) -> Iterator[tuple[Key, int]]:
+        """All of a type, each with its threat level."""
+        return ((key, self._levels.get(key, 0)) for key in self.keys(kind))
+
+    def grades(self, keys: Iterable[Key], /) -> dict[Key, int]:
+        """The threat levels of those of the keys that are here."""
+        return {key: self._levels.get(key, 0) for key in self.listed(keys)}
 
     def counts(self) -> Mapping[IndicatorType, int]:
         """How many there are of each type."""

@@ -17,6 +17,7 @@ from vedette.errors import BundleError
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.ruleset.manifest import Manifest, SourceState
 from vedette.ruleset.names import TOO_MANY_LABELS
 from vedette.testing.indicators import ListedKeys
@@ -309,3 +310,35 @@ def test_a_write_that_fails_leaves_the_last_generation_as_it_was(tmp_path: Path)
     assert generation.number == 1
     verify(generation.path)
     assert sorted(path.name for path in root.iterdir()) == ["current", "gen-000001"]
+
+
+def test_who_does_not_want_levels_reads_nothing_of_them(tmp_path: Path) -> None:
+    levels = {EVIL: 1, OTHER: 3}
+    manifest = Builder(root=tmp_path).build(ListedKeys([EVIL, OTHER], levels=levels)).manifest
+    assert b"level" not in manifest.to_json()
+    assert b"priorities" not in manifest.to_json()
+    assert not [info.name for info in manifest.sets if info.name.endswith(("-high", "-low"))]
+
+
+def test_turning_levels_on_and_off_reads_all_indicators(tmp_path: Path) -> None:
+    listed = ListedKeys([EVIL, OTHER], levels={EVIL: 1})
+    builder = Builder(root=tmp_path)
+    off = builder.build(listed).manifest
+    on = builder.build(listed, levels=by_level(listed), changed=(), base=1).manifest
+    assert (on.generation, on.priorities) == (2, True)
+    assert "vedette-domain-high" in {info.name for info in on.sets}
+    assert not builder.build(listed, levels=by_level(listed), changed=(), base=2).created
+    again = builder.build(listed, changed=(), base=2).manifest
+    assert again.generation == 3
+    assert again.content_id == off.content_id
+
+
+def test_levels_are_on_even_where_no_indicator_has_one(tmp_path: Path) -> None:
+    none, some = ListedKeys([EVIL, OTHER]), ListedKeys([EVIL, OTHER], levels={EVIL: 3})
+    builder = Builder(root=tmp_path)
+    builder.build(none)
+    assert builder.build(none, levels=by_level(none), changed=(), base=1).created
+    moved = builder.build(some, levels=by_level(some), changed=[EVIL], base=2).manifest
+    entries = {info.name: info.entries for info in moved.sets}
+    assert entries["vedette-domain-low"] == 1
+    assert entries["vedette-domain"] == 1

@@ -11,6 +11,7 @@ from vedette.bundle.holding import holds
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.testing.indicators import ListedKeys
 
 LISTED = [
@@ -48,6 +49,17 @@ NOT_LISTED = [
 def test_it_holds_what_was_listed_and_nothing_else(tmp_path: Path, target: str) -> None:
     builder = Builder(root=tmp_path, targets=[Target.parse(target)])
     builder.build(ListedKeys(LISTED))
+    generation = latest(tmp_path)
+    assert isinstance(generation, Generation)
+    assert [key for key in LISTED if not holds(generation, key)] == []
+    assert [key for key in NOT_LISTED if holds(generation, key)] == []
+
+
+@pytest.mark.parametrize("target", ["7.0", "8.0.7+context"])
+def test_it_holds_indicators_of_every_level(tmp_path: Path, target: str) -> None:
+    levels = {key: number % 4 for number, key in enumerate(LISTED)}
+    listed = ListedKeys(LISTED, levels=levels)
+    Builder(root=tmp_path, targets=[Target.parse(target)]).build(listed, levels=by_level(listed))
     generation = latest(tmp_path)
     assert isinstance(generation, Generation)
     assert [key for key in LISTED if not holds(generation, key)] == []

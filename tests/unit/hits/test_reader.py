@@ -499,3 +499,18 @@ def test_mail_that_no_rule_compares_is_no_hit_on_what_is_withheld() -> None:
             profile=Profile.V7_0,
         )
         assert len(reader.read(line).hits) == hits
+
+
+@pytest.mark.parametrize("level", ["high", "low"])
+def test_the_rules_of_a_level_show_the_same_as_the_others(level: str) -> None:
+    for name, (_, dataset) in DATASETS.items():
+        for buffer in dataset.buffers:
+            for role in ("", "long", "l2", "l49"):
+                plain = SetSpec(name, role).sid(0, buffer)
+                assert (place := place_of(plain)) is not None
+                assert place_of(SetSpec(name, role, level=level).sid(0, buffer)) is place
+
+
+def test_sids_between_the_levels_are_of_no_rule() -> None:
+    for offset in (9_999, 14_000, 20_100, 29_999, 30_000, 39_999, 40_050, 50_100, 99_999):
+        assert place_of(offset) is None

@@ -13,9 +13,11 @@ from vedette.bundle import Builder, Generation, latest
 from vedette.guard.confidence import BUILT_IN, UNSURE_BELOW
 from vedette.model import IndicatorType as T
 from vedette.model import Key
+from vedette.ruleset.collect import COLLECT_SIDS
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.ruleset.manifest import RulesInfo
-from vedette.ruleset.sets import DATASETS, LABELS_MAX, SetSpec, buffers_for, network_sid
+from vedette.ruleset.sets import DATASETS, LABELS_MAX, LEVELS, SetSpec, buffers_for, network_sid
 from vedette.testing.indicators import ListedKeys
 
 ALL = tuple(map(Target.parse, ("7.0", "8.0", "8.0.7", "8.0+context", "8.0.7+context")))
@@ -117,7 +119,12 @@ def test_no_two_sets_can_ever_have_the_same_sid() -> None:
     roles = ["", "long", *(f"l{n}" for n in range(1, LABELS_MAX + 1))]
     for name, (row, dataset) in DATASETS.items():
         for buffer in buffers_for(dataset, newest):
-            sids = {SetSpec(name, role).sid(0, buffer) for role in roles}
+            sids = {
+                SetSpec(name, role, level=level).sid(0, buffer)
+                for role in roles
+                for level in LEVELS
+            }
+            assert len(sids) == len(roles) * len(LEVELS)
             if row.type in {T.IP_DST_PORT, T.IP_SRC_PORT}:
                 sids |= {SetSpec(name, f"p{port}").sid(0, buffer) for port in (1, 65535)}
             if dataset.type.value == "ip":
@@ -125,6 +132,7 @@ def test_no_two_sets_can_ever_have_the_same_sid() -> None:
             for sid in sids:
                 assert seen.setdefault(sid, buffer) is buffer
     assert max(seen) < 240_000
+    assert not seen.keys() & set(COLLECT_SIDS)
 
 
 def test_the_sids_of_a_release_never_move(everything: Generation) -> None:
@@ -241,3 +249,81 @@ def test_rules_of_doubtful_types_alert_with_a_low_priority() -> None:
     for kind, row in ROWS.items():
         is_doubtful = BUILT_IN[kind] < UNSURE_BELOW
         assert row.priority == (3 if is_doubtful else 0), kind
+
+
+def in_turn(keys: Iterable[Key]) -> dict[Key, int]:
+    """High, medium, low, unknown, and again."""
+    return {key: number % 4 + 1 for number, key in enumerate(sorted(keys))}
+
+
+@pytest.fixture(scope="module")
+def levelled(tmp_path_factory: pytest.TempPathFactory) -> Generation:
+    """All types at all levels, and as many again."""
+    root = tmp_path_factory.mktemp("levels")
+    keys = keys_of_all_types()
+    for at, digest in enumerate("abcd"):
+        keys.add(Key(T.DOMAIN, f"{digest}.net"))
+        keys.add(Key(T.URL, f"{digest}.net/{at}"))
+        keys |= {Key(T.MD5, digest * 32), Key(T.SHA256, digest * 64), Key(T.SHA1, digest * 40)}
+        keys.add(Key(T.JA3, digest * 32))
+        keys |= {Key(T.IP_DST, f"{at + 1}.0.0.0/8"), Key(T.IP_DST, f"192.0.2.{at + 10}")}
+    listed = ListedKeys(keys, levels=in_turn(keys))
+    Builder(root=root, targets=ALL).build(listed, levels=by_level(listed))
+    generation = latest(root)
+    assert generation is not None
+    return generation
+
+
+def test_sids_of_all_levels_are_unique_and_in_our_range(
+    levelled: Generation, target: Target
+) -> None:
+    rules = levelled.manifest.rules_for(str(target)).rules
+    assert len({rule.sid for rule in rules}) == len(rules)
+    assert all(1_400_000 <= rule.sid < 1_640_000 for rule in rules)
+    assert len({info.file for info in levelled.manifest.sets}) == len(levelled.manifest.sets)
+    canaries = [info.canary for info in levelled.manifest.sets if info.canary]
+    assert len(set(canaries)) == len(canaries)
+
+
+def test_the_level_gives_the_priority_and_nothing_else(
+    levelled: Generation, target: Target
+) -> None:
+    written = {"high": 0, "low": 0, "": 0}
+    for line in lines(levelled, target):
+        name = re.findall(r"vedette_set ([^,]+),", line)[0]
+        level = next((word for word in ("high", "low") if name.endswith(f"-{word}")), "")
+        kind = next(iter(re.findall(r"vedette_type ([^,]+),", line)), "")
+        of_type = next((row.priority for row in ROWS.values() if row.type.value == kind), 0)
+        wanted = {"high": 1, "low": 3, "": of_type}[level]
+        assert re.findall(r"priority:(\d);", line) == ([str(wanted)] if wanted else [])
+        assert "classtype:trojan-activity;" in line or "canary" in line
+        written[level] += 1
+    assert min(written.values()) > 10
+
+
+def test_ports_and_networks_have_no_level(levelled: Generation, target: Target) -> None:
+    names = {info.name for info in levelled.manifest.sets if "-port" in info.name}
+    assert names
+    assert not any(name.endswith(("-high", "-low")) for name in names)
+    networks = [line for line in lines(levelled, target) if "ip-dst-network" in line]
+    assert "1.0.0.0/8,10.0.0.0/8,2.0.0.0/8,3.0.0.0/8,4.0.0.0/8" in networks[0]
+    assert "priority" not in networks[0]
+
+
+def test_the_path_of_a_url_marks_the_flow_for_hosts_of_its_level(
+    levelled: Generation, target: Target
+) -> None:
+    marks: dict[str, set[str]] = {"set": set(), "isset": set()}
+    for line in lines(levelled, target):
+        for way, mark in re.findall(r"flowbits:(set|isset),(vedette\.url-path[a-z-]*);", line):
+            marks[way].add(mark)
+            suffix = mark.removeprefix("vedette.url-path")
+            assert re.search(rf"vedette_set vedette-url-(host|path)(-long|-ctx)*{suffix},", line)
+    assert marks["set"] == marks["isset"]
+    assert len(marks["set"]) == 3
+
+
+def test_7_0_prefers_one_hash_whatever_the_level(levelled: Generation) -> None:
+    marked = [line for line in lines(levelled, "7.0") if "first-hash" in line]
+    assert len(marked) > 1
+    assert all("filemd5:" in line for line in marked)

@@ -115,3 +115,62 @@ def test_what_came_since_the_guard_was_here_waits_for_it(tmp_path: Path) -> None
         assert set(published.descendants("example")) == {*before[D], *before[H]}
         store.verdicts.move(Mark(change_seq=store.claims.last_change()))
         assert published.listed([Key(*key) for key in new]) == {Key(*key) for key in new}
+
+
+def test_the_highest_level_of_all_claims_counts(tmp_path: Path) -> None:
+    claims = {
+        (D, "twice.example"): ("low", "high"),
+        (D, "medium.example"): ("medium", "low"),
+        (D, "some.example"): ("", "low"),
+        (D, "none.example"): ("", ""),
+        (D, "held.example"): ("high", "high"),
+        (D, "dyn.example"): ("high", ""),
+        (H, "dyn.example"): ("low", "low"),
+        (H, "host.example"): ("low", ""),
+    }
+    with Store(tmp_path / "vedette.db") as store:
+        for at, source in enumerate("ab"):
+            store.add_source(source, "list", {}, 60)
+            pull = store.pull(source)
+            for (kind, value), levels in claims.items():
+                context = Context(key=levels[at], threat_level=levels[at])
+                pull.take(Indicator(type=kind, value=value, ref="", context=context))
+            pull.take(Fetched("", "1"))
+            pull.finish()
+        _judge(store, D, "held.example", "hold")
+        _judge(store, D, "dyn.example", "exact")
+        published = store.published
+        expected = {
+            Key(D, "medium.example"): 2,
+            Key(D, "none.example"): 0,
+            Key(D, "some.example"): 3,
+            Key(D, "twice.example"): 1,
+            Key(H, "dyn.example"): 1,
+            Key(H, "host.example"): 3,
+        }
+        assert dict(item for kind in (D, H) for item in published.graded(kind)) == expected
+        for kind in (D, H):
+            assert [key for key, _ in published.graded(kind)] == list(published.keys(kind))
+        assert published.grades([*(Key(*key) for key in claims), Key(D, "x.example")]) == expected
+        _judge(store, H, "dyn.example", "drop")
+        store._db.execute("UPDATE entry SET level=3 WHERE type='domain' AND level=1")
+        assert dict(published.graded(H))[Key(H, "dyn.example")] == 3
+        assert published.grades([Key(H, "dyn.example")]) == {Key(H, "dyn.example"): 3}
+
+
+def test_a_claim_that_was_not_judged_yet_has_no_say_in_the_level(tmp_path: Path) -> None:
+    with _store(tmp_path, [(D, "bad.example")]) as store:
+        store._db.execute("INSERT INTO guarded VALUES(1,?,0,'',0,0,0,0)", (_last(store),))
+        store._db.commit()
+        store.add_source("b", "list", {}, 60)
+        pull = store.pull("b")
+        context = Context(key="x", threat_level="high")
+        pull.take(Indicator(type=D, value="bad.example", ref="", context=context))
+        pull.take(Fetched("", "1"))
+        pull.finish()
+        assert list(store.published.graded(D)) == [(Key(D, "bad.example"), 0)]
+        assert store.published.grades([Key(D, "bad.example")]) == {Key(D, "bad.example"): 0}
+
+
+def _last(store: Store) -> int:
+    return store.entries.last_change()
