@@ -13,7 +13,9 @@ import pytest
 
 from vedette.buffers import Profile
 from vedette.hits import HitReader
+from vedette.hits.places import place_of
 from vedette.model import Context, Entry, IndicatorType, Key
+from vedette.ruleset.sets import DATASETS, SetSpec
 
 BASE = 3_200_000
 T = IndicatorType
