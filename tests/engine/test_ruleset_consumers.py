@@ -8,10 +8,13 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from vedette.bundle import Builder, latest
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.testing.engine import Engine
 from vedette.testing.indicators import ListedKeys
 
@@ -27,9 +30,11 @@ KEYS = [
 ]
 
 
-def pack(root: Path, target: Target, *keys: Key) -> int:
+def pack(root: Path, target: Target, *keys: Key, told: bool = False) -> int:
     """Publish, put the files of a target into an archive, and return the number of rules."""
-    Builder(root=root / "bundles", targets=[target]).build(ListedKeys(keys))
+    listed = ListedKeys(keys, levels={key: number % 4 for number, key in enumerate(keys)})
+    levels = by_level(listed) if told else None
+    Builder(root=root / "bundles", targets=[target]).build(listed, levels=levels)
     generation = latest(root / "bundles")
     assert generation is not None
     with tarfile.open(root / "vedette.tar.gz", "w:gz") as archive:
@@ -50,8 +55,12 @@ def update(root: Path, engine: Engine) -> str:
     return done.stdout + done.stderr
 
 
-def test_suricata_update_installs_every_rule_with_its_files(engine: Engine, tmp_path: Path) -> None:
-    count = pack(tmp_path, Target(engine.profile), *KEYS)
+@pytest.mark.parametrize("told", [False, True], ids=["plain", "levels"])
+def test_suricata_update_installs_every_rule_with_its_files(
+    engine: Engine, tmp_path: Path, *, told: bool
+) -> None:
+    more = [Key(T.DOMAIN, f"{number}.example") for number in range(4)]
+    count = pack(tmp_path, Target(engine.profile), *KEYS, *more, told=told)
     assert f"total: {count}; enabled: {count};" in update(tmp_path, engine)
     result = engine.check(tmp_path / "rules", "suricata.rules")
     assert (result.rc, result.warnings, result.errors) == (0, [], [])

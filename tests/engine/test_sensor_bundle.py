@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from vedette.bundle.generation import open_generation
 from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
+from vedette.ruleset.levels import by_level
 from vedette.sensor.held import prove_held
 from vedette.sensor.push import Pushed, push, target_of
 from vedette.sensor.release import Release
@@ -43,6 +44,8 @@ SMALL_CHANGE = [
     Key(T.USER_AGENT, "Evil/2.0"),
     Key(T.CERT_SHA256, "d" * 64),
 ]
+NEXT = {0: 1, 1: 2, 2: 3, 3: 1}
+"""Of each threat level another one that has other sets."""
 
 
 class Chain:
@@ -52,8 +55,10 @@ class Chain:
         self.sensor, self.root = sensor, path / "bundles"
         self.target: Target = target_of(sensor)
 
-    def push(self, keys: list[Key]) -> Pushed:
-        Builder(root=self.root, targets=[self.target]).build(ListedKeys(keys))
+    def push(self, keys: list[Key], levels: Mapping[Key, int] | None = None) -> Pushed:
+        listed = ListedKeys(keys, levels=levels)
+        told = by_level(listed) if levels else None
+        Builder(root=self.root, targets=[self.target]).build(listed, levels=told)
         generation = open_generation(self.root)
         assert generation is not None
         release = Release.from_manifest(generation.manifest, str(self.target))
@@ -88,6 +93,22 @@ def test_all_kinds_of_sets_are_pushed_and_changed_over_the_socket(chain: Chain) 
     assert (back.how, back.proof.failed) == ("delta", ())
     hashes = chain.push([*BASE, Key(T.MD5, "1" * 32)])
     assert (hashes.how, hashes.proof.failed) == ("reload", ())
+
+
+def test_indicators_go_from_one_level_to_another_over_the_socket(chain: Chain) -> None:
+    levels = {key: number % 4 for number, key in enumerate(BASE)}
+    assert chain.push(BASE).how == "reload"
+    on = chain.push(BASE, levels)
+    assert (on.how, on.proof.failed) == ("reload", ())
+    names = {check.name for check in on.proof.checks}
+    assert any(name.endswith("-high.canary") for name in names)
+    moving = [key for key in BASE[1:] if key.type in {T.DOMAIN, T.HOSTNAME, T.IP_DST}][:90]
+    moved = chain.push(BASE, levels | {key: NEXT[levels[key]] for key in moving})
+    assert (moved.how, moved.reason, moved.proof.failed) == ("delta", "", ())
+    assert (moved.added, moved.removed) == (len(moving), len(moving))
+    assert prove_held(chain.sensor).failed == ()
+    off = chain.push(BASE)
+    assert (off.how, off.proof.failed) == ("reload", ())
 
 
 def test_the_generation_itself_is_a_member(chain: Chain) -> None:

@@ -5,6 +5,7 @@ The figures are measured on 7.0.10 and 8.0.7 with their shipped suricata.yaml.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from vedette.ruleset.manifest import SetInfo
@@ -106,7 +107,9 @@ def _bodies(configuration: Configuration, sets: Sequence[SetInfo]) -> Iterator[F
 
 def _hashes(configuration: Configuration, sets: Sequence[SetInfo]) -> Iterator[Finding]:
     """7.0 computes one kind of hash for a file, that of its first rule, unless it is forced to."""
-    lists = {info.type.removeprefix("file"): info.entries for info in sets if is_file(info)}
+    lists: Counter[str] = Counter()
+    for info in filter(is_file, sets):
+        lists[info.type.removeprefix("file")] += info.entries
     output = find_item(configuration, "outputs", lambda value: value == "eve-log")
     files = find_item(configuration, f"{output}.types", lambda value: value == "files")
     forced = set(items(configuration, f"{files}.force-hash"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from vedette.bundle.builder import Builder, BuildResult
-from vedette.config import GuardSettings, Settings
+from vedette.config import BundleSettings, GuardSettings, Settings
 from vedette.errors import PoolError
 from vedette.guard.chain import judge
 from vedette.model import (
@@ -37,6 +38,7 @@ from vedette.pipeline.figures import Asker
 from vedette.pipeline.guarding import guard
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.judging import Basis
+from vedette.ruleset.levels import by_level
 from vedette.store.claims import ClaimRow, Place
 from vedette.store.keys import from_skey, to_skey
 from vedette.store.verdicts import Figure
@@ -45,6 +47,7 @@ T = IndicatorType
 START = 1_790_000_000
 HOUR = 3_600
 STEPS = 200
+LEVELS = ("high", "medium", "low")
 SOURCES = ("a", "b", "c")
 GROUPS = ("e1", "e2", "e3")
 POPULAR = ("google.com", "bing.com")
@@ -99,8 +102,9 @@ class Memory(Asker):
 class World:
     """A store, and what it ought to lead to."""
 
-    def __init__(self, path: Path, seed: int) -> None:
+    def __init__(self, path: Path, seed: int, *, priorities: bool) -> None:
         self.path, self.chance = path, random.Random(seed)
+        self.bundle = BundleSettings(priorities=priorities)
         self.policy: dict[str, object] = {}
         self.now = START
         self.hub = self._open()
@@ -110,10 +114,11 @@ class World:
         self.withheld: dict[Key, bool] = {}
         """What is on no sensor, and whether it never was."""
         self.published: set[Key] = set()
+        self.verdicts: dict[Key, Verdict] = {}
 
     def _open(self) -> Hub:
         chosen = GuardSettings(warning_lists=str(self.path / "lists"), **self.policy)  # type: ignore[arg-type]
-        return Hub(Settings(home=str(self.path), guard=chosen)).__enter__()
+        return Hub(Settings(home=str(self.path), guard=chosen, bundle=self.bundle)).__enter__()
 
     def close(self) -> None:
         self.hub.__exit__(None, None, None)
@@ -143,11 +148,12 @@ class World:
 
     def _claim(self, key: Key, group: str) -> Indicator:
         chance = self.chance
+        level = chance.choice(["", *LEVELS]) if self.bundle.priorities else ""
         return Indicator(
             type=key.type,
             value=key.value,
             ref=chance.choice(["", "r"]),
-            context=Context(key=group),
+            context=Context(key=f"{group}{level}", threat_level=level),
             changed=chance.choice([0, 0, self.now - 3 * 86_400, self.now - 30 * 86_400]),
             expires=chance.choice([0] * 6 + [self.now - 1, self.now + HOUR, self.now + 86_400]),
             confidence=chance.choice([-1] * 6 + [5, 95]),
@@ -289,17 +295,46 @@ class World:
         assert (counts.exact, counts.held) == (by.count(Outcome.EXACT), by.count(Outcome.HOLD))
         assert (counts.dropped, counts.waiting) == (by.count(Outcome.DROP), 0)
         exact = {key.value for key, one in expected.items() if one.outcome is Outcome.EXACT}
+        self.verdicts = expected
         self.published = {key for key, one in expected.items() if one.outcome is Outcome.PUBLISH}
         self.published |= {Key(T.HOSTNAME, name) for name in exact}
 
     def check_bundle(self, built: BuildResult) -> None:
         newest = max(self.hub.settings.bundles.glob("gen-*"))
         whole = self.path / "whole"
-        Builder(root=whole, targets=targets(self.hub)).build(self.hub.store.published)
+        published = self.hub.store.published
+        levels = by_level(published) if self.bundle.priorities else None
+        Builder(root=whole, targets=targets(self.hub)).build(published, levels=levels)
         assert files(newest) == files(max(whole.glob("gen-*")))
-        assert members(newest) == set(uncovered(self.published))
+        if levels is None:
+            assert members(newest) == set(uncovered(self.published))
+        else:
+            self.check_levels(newest)
         if built.created:  # what comes below a listed name makes no other files
             assert sum(built.manifest.counts.values()) == len(self.published)
+
+    def check_levels(self, newest: Path) -> None:
+        """Look for each indicator where the highest level of its claims says, and only there."""
+        said: defaultdict[Key, set[int]] = defaultdict(set)
+        for kind, skey, grade in self.hub.store._db.execute("SELECT type, skey, level FROM entry"):
+            said[from_skey(T(kind), skey)].add(grade)
+        exact = {key for key in self.published if key.type is T.HOSTNAME and self._is_moved(key)}
+        at: dict[str, set[Key]] = {"": set(), "high": set(), "low": set()}
+        for key in self.published:
+            grades = said[key] if self._is_published(key) else set()
+            if key in exact:
+                grades = grades | said[Key(T.DOMAIN, key.value)]
+            highest = min(grades - {0}, default=0) if key.type is not T.IP_DST_PORT else 0
+            at[{1: "high", 3: "low"}.get(highest, "")].add(key)
+        for level, keys in at.items():
+            assert members(newest, level) == set(uncovered(keys))
+
+    def _is_moved(self, key: Key) -> bool:
+        verdict = self.verdicts.get(Key(T.DOMAIN, key.value))
+        return verdict is not None and verdict.outcome is Outcome.EXACT
+
+    def _is_published(self, key: Key) -> bool:
+        return key in self.verdicts and self.verdicts[key].outcome is Outcome.PUBLISH
 
 
 def files(generation: Path) -> dict[str, bytes]:
@@ -311,12 +346,13 @@ def files(generation: Path) -> dict[str, bytes]:
     }
 
 
-def members(generation: Path) -> set[Key]:
-    """The indicators that the datasets hold, read without any of our own code."""
+def members(generation: Path, level: str = "") -> set[Key]:
+    """The indicators that the datasets of a level hold, read without any of our own code."""
     manifest = json.loads((generation / "manifest.json").read_bytes())
-    listed_beside = {info["dataset"] for info in manifest["sets"] if info["role"] == "values"}
+    sets = [info for info in manifest["sets"] if info.get("level", "") == level]
+    listed_beside = {info["dataset"] for info in sets if info["role"] == "values"}
     found: set[Key] = set()
-    for info in manifest["sets"]:
+    for info in sets:
         lines = (generation / "datasets" / info["file"]).read_text().split()
         if info["format"] == "base64":
             lines = [base64.b64decode(line).decode() for line in lines]
@@ -344,8 +380,9 @@ def uncovered(published: Iterable[Key]) -> Iterator[Key]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_sequence(tmp_path: Path, seed: int) -> None:
-    world = World(tmp_path, seed)
+@pytest.mark.parametrize("priorities", [False, True], ids=["plain", "levels"])
+def test_any_sequence(tmp_path: Path, seed: int, *, priorities: bool) -> None:
+    world = World(tmp_path, seed, priorities=priorities)
     actions: dict[Callable[[], None], int] = {
         world.pull: 12,
         world.decide: 12,

@@ -318,6 +318,9 @@ def test_7_0_with_several_hash_lists_is_told_which_are_blind(
     assert title not in examine(forced, sets=lists, version="7.0.10")
     assert examine(sets=lists[:1], version="7.0.10").keys().isdisjoint({title})
     assert examine(sets=lists, version="8.0.7") == {}
+    levels = (hashes("filemd5", 5), hashes("filemd5", 6), hashes("filesha256", 9))
+    told = examine(sets=levels, version="7.0.10")["Suricata 7.0 computes only the md5 of a file"]
+    assert "9 sha256 cannot be seen" in told.consequence
 
 
 def test_what_the_engine_lost_is_said(open_desk: Callable[..., Any]) -> None:
