@@ -57,6 +57,7 @@ def watched(
     rules = home / "rules"
     rules.mkdir()
     (home / "misp.key").write_text(READ_ONLY_KEY)
+    (home / "misp.key").chmod(0o600)
     cli("init")
     settings = home / "vedette.toml"
     wanted = settings.read_text().replace("# priorities = false", "priorities = true")
