@@ -208,20 +208,56 @@ class NotifySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     targets_file: str = ""
     """File with one Apprise URL a line (webhooks, mail...); they hold secrets: mode 600."""
-    events: tuple[Literal["hit", "retro", "held", "source", "proof", "feedback"], ...] = (
+    events: tuple[
+        Literal["hit", "retro", "held", "source", "proof", "rollout", "feedback"], ...
+    ] = (
         "hit",
         "retro",
         "held",
         "source",
         "proof",
+        "rollout",
         "feedback",
     )
     """What is told: new hits, hits of hunts, held indicators, sources that fail or are held,
-    proofs that fail, sightings that MISP does not take."""
+    proofs that fail, roll-outs that stop, sightings that MISP does not take."""
     repeat: str = "6h"
     """The same thing is not told again sooner."""
     gather: str = "30s"
     """How long news is gathered into one message."""
+
+
+class ServeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[serve]: ``vedette serve``, where sensors and other tools fetch generations."""
+
+    listen: str = "127.0.0.1:8443"
+    """Address and port; ``0.0.0.0:8443`` for all interfaces, ``[::]:8443`` for IPv6 too."""
+    url: Annotated[str, Meta(pattern=r"^(https?://[^/@?#]+(/[^?#]*)?)?$")] = ""
+    """What others call it: ``https://vedette.example:8443``, with the prefix of a proxy; empty: it
+    follows from listen."""
+    tls_cert: str = ""
+    """PEM file with the certificate and its chain; empty: no TLS, which only loopback may do."""
+    tls_key: str = ""
+    """PEM file with its key, mode 600."""
+    behind_proxy: tuple[str, ...] = ()
+    """Addresses or networks of proxies that end TLS and whose X-Forwarded-For is believed."""
+    metrics: Literal["token", "open", "off"] = "token"
+    """Who may read ``/metrics``: whoever has a token with that scope, everybody, or nobody."""
+
+
+class RolloutSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[rollout]: how a new generation spreads. Canaries are sensors with ``ring = canary``."""
+
+    soak: str = "5m"
+    """How long all canaries must hold it, proved, before the others get it; none: at once."""
+    proof_timeout: str = "15m"
+    """How long canaries have to prove it; after that the roll-out stops."""
+    alerts_per_minute: Annotated[int, Meta(ge=0)] = 10_000
+    """More alerts of our rules in a minute on one sensor stop it; 0: no limit."""
+    watch: str = "15m"
+    """How long that is looked at after the others got it."""
+    on_stop: Literal["rollback", "pause"] = "rollback"
+    """What a stop does: back to the generation before everywhere, or no further."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -237,6 +273,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guard: GuardSettings = field(default_factory=GuardSettings)
     feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
+    serve: ServeSettings = field(default_factory=ServeSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
     opensearch: dict[PlaceName, OpenSearchSettings] = {}
     """Places to hunt in that you have already, each in a section ``[opensearch.NAME]``."""
     home: str = ""
@@ -256,6 +294,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def bundles(self) -> Path:
         """The directory of generations."""
         return self.state_dir / "bundles"
+
+    @property
+    def keys_dir(self) -> Path:
+        """The directory of the signing keys; nobody but Vedette's user may look into it."""
+        return self.state_dir / "keys"
+
+    @property
+    def artifacts(self) -> Path:
+        """What is made of generations to be served (archives, deltas); can be made again."""
+        return self.state_dir / "artifacts"
 
     @property
     def pool_dir(self) -> Path:
@@ -314,6 +362,9 @@ def load(path: Path) -> Settings:
         settings.feedback.every,
         settings.notify.repeat,
         settings.notify.gather,
+        settings.rollout.soak,
+        settings.rollout.proof_timeout,
+        settings.rollout.watch,
         *settings.guard.age.values(),
         *filter(None, [settings.guard.lists_every]),
         *(place.timeout for place in settings.opensearch.values()),

@@ -84,5 +84,11 @@ class PoolError(VedetteError):
     exit_code: ClassVar[int] = 10
 
 
+class TrustError(VedetteError):
+    """A signature, a key, a token or an order of generations is not what it must be."""
+
+    exit_code: ClassVar[int] = 11
+
+
 class UnusableValueError(ValueError):
     """A value has no canonical spelling for its type; the text says why, in a few words."""

@@ -25,7 +25,8 @@ def test_the_template_says_what_the_defaults_are(toml: Path) -> None:
 
 
 def test_the_template_has_every_setting() -> None:
-    for section in (Settings(), Settings().bundle, Settings().push, Settings().run):
+    every = Settings()
+    for section in (every, every.bundle, every.push, every.run, every.serve, every.rollout):
         for name in section.__struct_fields__:
             if name != "home":
                 assert re.search(rf"^(# )?{name} = |^(# )?\[{name}[].]", TEMPLATE, re.MULTILINE)

@@ -10,9 +10,9 @@ from vedette.errors import BundleError, VedetteError
 from vedette.pipeline.hub import Hub
 from vedette.sensor.doctor import Finding, diagnose
 from vedette.sensor.held import prove_held
-from vedette.sensor.install import RulesDirectory
 from vedette.sensor.proof import Proof
 from vedette.sensor.push import Pushed, push, target_of
+from vedette.sensor.reach import directory_of
 from vedette.sensor.release import Release
 from vedette.sensor.settings import Sensor
 from vedette.store import SensorRecord
@@ -93,7 +93,7 @@ def is_behind(hub: Hub, sensor: Sensor) -> bool:
     generation = open_generation(hub.settings.bundles)
     if generation is None:
         return False
-    installed = RulesDirectory(sensor.rules_path).current()
+    installed = directory_of(sensor).current()
     return installed is None or installed.release.content_id != generation.manifest.content_id
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from vedette.errors import SensorError
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.difference import difference
-from vedette.sensor.install import Installed, RulesDirectory
+from vedette.sensor.install import Installed
 from vedette.sensor.proof import Plan, Proof, prove
+from vedette.sensor.reach import directory_of, reached
 from vedette.sensor.release import entry_of, file_name, is_lookable
 from vedette.sensor.settings import Sensor
 
@@ -24,7 +25,7 @@ def prove_held(sensor: Sensor, *, members: int = 100, seed: int | None = None) -
     Raises:
         SensorError: Nothing is installed, or the engine cannot be asked.
     """
-    directory = RulesDirectory(sensor.rules_path)
+    directory = directory_of(sensor)
     installed = directory.current()
     if installed is None:
         raise SensorError(
@@ -39,7 +40,10 @@ def prove_held(sensor: Sensor, *, members: int = 100, seed: int | None = None) -
         before=before.release if before else None,
         removed=_removed(before, installed) if before else {},
     )
-    with SuricataSocket(sensor.socket_path, sensor.timeout_s) as engine:
+    with (
+        reached(sensor) as near,
+        SuricataSocket(near.socket_path, near.timeout_s) as engine,
+    ):
         return prove(engine, sensor.name, installed, plan)
 
 

@@ -23,6 +23,7 @@ from vedette.sensor.delta import Delta, SetChange, TooFar, plan
 from vedette.sensor.install import Installed, RulesDirectory, State
 from vedette.sensor.proof import Plan, Proof, holds, prove
 from vedette.sensor.protocol import EngineGoneError, Outcome
+from vedette.sensor.reach import directory_of, reached
 from vedette.sensor.release import Release
 from vedette.sensor.reload import Activity, Mark
 from vedette.sensor.settings import Sensor
@@ -73,7 +74,10 @@ def target_of(sensor: Sensor) -> Target:
         SensorError: The engine cannot be asked.
         UsageError: It is too old.
     """
-    with SuricataSocket(sensor.socket_path, sensor.timeout_s) as engine:
+    with (
+        reached(sensor) as near,
+        SuricataSocket(near.socket_path, near.timeout_s) as engine,
+    ):
         profile = profile_for(engine.version())
     return Target(profile, context=sensor.context and profile is not Profile.V7_0)
 
@@ -92,15 +96,15 @@ def push(sensor: Sensor, release: Release, sources: Mapping[str, Path]) -> Pushe
             or the engine cannot be reached (the files stay; it loads them when it starts).
     """
     started = time.monotonic()
-    directory = RulesDirectory(sensor.rules_path)
-    with directory.lock():
+    directory = directory_of(sensor)
+    with reached(sensor) as near, directory.lock():
         before = directory.current()
         installed = directory.install(release, sources)
         if before is None or installed.path != before.path:
-            check_rules(sensor, installed)
+            check_rules(near, installed)
             directory.switch(installed)
         install_s = time.monotonic() - started
-        step, proof = _Push(sensor, directory, before, installed).run()
+        step, proof = _Push(near, directory, before, installed).run()
         directory.prune(_KEPT, before.path.name if before else "")
     pushed = Pushed(
         sensor=sensor.name,

@@ -2,18 +2,57 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
+
+
+class Delivery(StrEnum):
+    """How generations come to a sensor."""
+
+    LOCAL = "local"
+    """The hub writes its rules directory and asks its socket, on the same machine."""
+    SSH = "ssh"
+    """The same, through SSH: nothing is installed on the sensor."""
+    AGENT = "agent"
+    """``vedette agent`` beside the engine pulls them."""
+    SURICATA_UPDATE = "suricata-update"
+    """suricata-update fetches them from our URL; an agent that only proves may stand beside it."""
+    SCIRIUS = "scirius"
+    """Scirius, SELKS or Clear NDR fetch them from our URLs."""
+    STICK = "stick"
+    """Carried by hand: ``bundle export``, ``bundle import``."""
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether the hub itself reaches the engine."""
+        return self in {Delivery.LOCAL, Delivery.SSH}
+
+
+class OnDrift(StrEnum):
+    """What is done when an engine does not hold what it was proved to hold."""
+
+    REPAIR = "repair"
+    REPORT = "report"
+    """Only said; somebody else repairs."""
 
 
 class Sensor(Struct, frozen=True, kw_only=True):
     """A sensor: where its engine listens and where its rules go."""
 
     name: str
-    socket: str
+    delivery: Delivery = Delivery.LOCAL
+    ssh: str = ""
+    """``user@host`` or a Host of ssh_config; of delivery ``ssh`` only."""
+    ssh_options: tuple[str, ...] = ()
+    """More options of ssh: ``-p``, ``2222``."""
+    ring: str = ""
+    """``canary``: it gets new generations before the others; ``""``: with all the others."""
+    on_drift: OnDrift = OnDrift.REPAIR
+    socket: str = ""
     """``unix-command.filename`` of its suricata.yaml."""
-    rules: str
+    rules: str = ""
     """A directory of Vedette's own; ``<rules>/current/vedette.rules`` is in ``rule-files``."""
     context: bool = False
     """Have a small JSON context in the alert itself (8.x): 1.3 to 2.5 times the memory."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from vedette.errors import StoreError
+from vedette.store.schema_fleet import FLEET
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -395,6 +396,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX delivery_waiting ON delivery(due) WHERE state='waiting';
     """,
+    FLEET,
 )
 
 
