@@ -45,6 +45,7 @@ EXIT_CODES = {
     8: "a sensor cannot be reached or written",
     9: "a sensor does not hold what was published",
     10: "the pool cannot be opened, read or written; what was read stays in the spool",
+    11: "a signature, a key, a token or the order of generations is not what it must be",
     130: "interrupted",
 }
 
