@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vedette.demo import FEED
 from vedette.sources.presets import presets
+from vedette.testing.command import run_script
 from vedette.testing.loopback import LoopbackServer, files_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
 Blocks = Callable[[Path], Iterator[Any]]
 
-
-def run(script: str, directory: Path) -> str:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=directory,
-        env={
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "KEY": "hush",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
+run = partial(run_script, KEY="hush")
 
 
 def test_the_page_goes_as_described(tmp_path: Path, blocks: Blocks) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,31 +12,13 @@ from typing import Any
 import pytest
 
 from vedette.demo import FEED
+from vedette.testing.command import run_script as run
 from vedette.testing.fake_misp import FakeMisp
 
 ROOT = Path(__file__).resolve().parents[2]
 HOW_TO = ROOT / "docs/how-to"
 
 Blocks = Callable[[Path], Iterator[Any]]
-
-
-def run(script: str, directory: Path) -> str:
-    """Run a script with ``vedette`` on the path and return what it printed.
-
-    Raises:
-        AssertionError: It failed.
-    """
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=directory,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def vedette_commands(page: Path, blocks: Blocks) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 
 from vedette.config import load
 from vedette.testing.clickhouse_node import ClickHouseNode
+from vedette.testing.command import run_script
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -35,25 +34,7 @@ PAGES = (
 
 Blocks = Callable[[Path], Iterator[Any]]
 
-
-def run(script: str, directory: Path) -> str:
-    """Run a script with ``vedette`` on the path and return what it printed.
-
-    Raises:
-        AssertionError: It failed.
-    """
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=directory,
-        env={**os.environ, "PATH": path, "VEDETTE_POOL_PASSWORD": PASSWORD},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
+run = partial(run_script, timeout_s=120, VEDETTE_POOL_PASSWORD=PASSWORD)
 
 
 @pytest.fixture(scope="module")

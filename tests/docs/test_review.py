@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vedette.testing.command import run_script as run
+
 HOW_TO = Path(__file__).resolve().parents[2] / "docs/how-to"
 Blocks = Callable[[Path], Iterator[Any]]
-
-
-def run(script: str, directory: Path) -> str:
-    """Run a script with ``vedette`` on the path and return what it printed.
-
-    Raises:
-        AssertionError: It failed.
-    """
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=directory,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,24 +12,11 @@ import pytest
 
 from vedette.model import Indicator, Rejected
 from vedette.sources import build
+from vedette.testing.command import run_script as run
 from vedette.testing.fake_taxii import FakeTaxii
 
 HOW_TO = Path(__file__).resolve().parents[2] / "docs/how-to"
 Blocks = Callable[[Path], Iterator[Any]]
-
-
-def run(script: str, directory: Path) -> str:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=directory,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def commands(page: str, blocks: Blocks) -> list[str]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from vedette.config import NotifySettings, load
 from vedette.misp.sightings import document
 from vedette.model import MispSighting
 from vedette.pipeline.hub import Hub
+from vedette.testing.command import run_script as run
 from vedette.testing.fake_misp import FakeMisp
 from vedette.testing.loopback import LoopbackServer, Response
 from vedette.testing.told import listed, met
@@ -22,25 +20,6 @@ from vedette.testing.told import listed, met
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 Blocks = Callable[[Path], Iterator[Any]]
-
-
-def run(script: str, home: Path) -> str:
-    """Run a script with ``vedette`` on the path and return what it printed.
-
-    Raises:
-        AssertionError: It failed.
-    """
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=home,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def texts(page: str, language: str, blocks: Blocks) -> list[str]:
