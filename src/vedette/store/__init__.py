@@ -16,6 +16,7 @@ import msgspec
 from vedette.errors import StoreError, UsageError
 from vedette.model import SourceRules
 from vedette.store.apply import empty_staging
+from vedette.store.audit import Audit, Deed
 from vedette.store.bounds import SHRINK_HELD_BELOW
 from vedette.store.claims import Claims
 from vedette.store.entries import Entries
@@ -51,7 +52,9 @@ from vedette.store.verdicts import Verdicts
 
 __all__ = [
     "SHRINK_HELD_BELOW",
+    "Audit",
     "Counts",
+    "Deed",
     "Entries",
     "Fired",
     "Firing",
@@ -138,6 +141,7 @@ class Store:
         self.claims = Claims(self._db)
         self.verdicts = Verdicts(self._db)
         self.firing = Firing(self._db)
+        self.audit = Audit(self._db)
 
     def __enter__(self) -> Self:
         return self

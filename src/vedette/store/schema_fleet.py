@@ -82,7 +82,8 @@ CREATE TABLE fetched(
     agent TEXT NOT NULL,               -- its User-Agent, cut
     PRIMARY KEY(token, what)
 ) WITHOUT ROWID;
--- Every change: who, when, from where. Only appended.
+-- Every change: who, when, from where. Only appended. A command has two rows: one before it
+-- changes anything (ok -1), one when it is over, which names the first.
 CREATE TABLE audit(
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -90,8 +91,18 @@ CREATE TABLE audit(
     origin TEXT NOT NULL,              -- terminal and host, or address
     action TEXT NOT NULL,              -- 'sensor add', 'bundle rollback', 'token refused'
     subject TEXT NOT NULL,
-    ok INTEGER NOT NULL,
-    detail TEXT NOT NULL               -- JSON, without secrets
+    ok INTEGER NOT NULL,               -- 1, 0: failed, -1: began
+    detail TEXT NOT NULL,              -- JSON, without secrets
+    began INTEGER NOT NULL DEFAULT 0   -- id of the row that this one ends; 0: it stands alone
 );
 CREATE INDEX audit_by_subject ON audit(subject);
+CREATE INDEX audit_by_action ON audit(action, at);
+CREATE INDEX audit_by_began ON audit(began) WHERE began>0;
+CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
+BEGIN SELECT raise(ABORT, 'the audit trail is only appended to'); END;
+CREATE TRIGGER audit_kept BEFORE DELETE ON audit
+BEGIN SELECT raise(ABORT, 'the audit trail is only appended to'); END;
+CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE id=NEW.id)
+BEGIN SELECT raise(ABORT, 'the audit trail is only appended to'); END;
 """
