@@ -10,17 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Self
 
 import msgspec
 import structlog
 
 from vedette.config import Settings, parse_duration
-from vedette.errors import BusyError, SourceError, UsageError, VedetteError
+from vedette.errors import SourceError, UsageError, VedetteError
 from vedette.misp.client import read_key
 from vedette.misp.sightings import ForbiddenError, SightingsClient, document, through
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
+from vedette.pipeline.looping import Loop
 from vedette.pipeline.pulling import source_of
 from vedette.sources.misp_api import MispApi
 from vedette.store.outbox import Addressee
@@ -255,44 +255,26 @@ def _fail(hub: Hub, state: Addressee, fed: Fed, error: VedetteError, now: int) -
     )
 
 
-class FeedbackLoop:
+class FeedbackLoop(Loop):
     """Sends from entering to leaving, in a thread of its own: no MISP delays anything else."""
+
+    job = "feedback"
 
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         """Take the settings, and the event that ends everything."""
-        self._settings = settings
-        self._stop = stop
-        self._left = threading.Event()
-        self._every_s = parse_duration(settings.feedback.every)
-        self._thread = threading.Thread(target=self._run, name="feedback")
+        super().__init__(settings, stop, parse_duration(settings.feedback.every))
+        self.is_wanted = bool(settings.feedback.sources)
 
-    def __enter__(self) -> Self:
-        """Begin, if any MISP is to be told."""
-        if self._settings.feedback.sources:
-            self._thread.start()
-        return self
+    def begin(self, hub: Hub) -> None:
+        """Name what cannot be told of anything."""
+        for source in self.settings.feedback.sources:
+            if trouble := trouble_with(hub, source):
+                log.warning("feedback.misnamed", source=source, error=trouble, hint=MISNAMED)
 
-    def __exit__(self, *_: object) -> None:
-        """End, after the batch that is under way."""
-        self._left.set()
-        if self._thread.is_alive():
-            self._thread.join()
+    def once(self, hub: Hub) -> None:
+        """Send what waits.
 
-    def _run(self) -> None:
-        with Hub(self._settings) as hub:
-            for source in self._settings.feedback.sources:
-                if trouble := trouble_with(hub, source):
-                    log.warning("feedback.misnamed", source=source, error=trouble, hint=MISNAMED)
-            while not (self._stop.is_set() or self._left.is_set()):
-                self._once(hub)
-                self._left.wait(self._every_s)
-
-    def _once(self, hub: Hub) -> None:
-        try:
-            feed_back(hub, stopped=lambda: self._stop.is_set() or self._left.is_set())
-        except BusyError as error:
-            log.info("feedback.postponed", error=str(error))
-        except VedetteError as error:
-            log.error("feedback.failed", error=str(error), hint=error.hint)  # noqa: TRY400 - says it all
-        except Exception:
-            log.exception("feedback.crashed")
+        Raises:
+            BusyError: Somebody else sends.
+        """
+        feed_back(hub, stopped=lambda: self.is_over)

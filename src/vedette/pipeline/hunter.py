@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Self
 
 import structlog
 
 from vedette.config import Settings
-from vedette.errors import BusyError, VedetteError
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.hunting import Hunted, hunt_new
+from vedette.pipeline.looping import Loop
 from vedette.pipeline.memory import Memory
 from vedette.pipeline.pooling import open_pool
 
@@ -26,57 +25,35 @@ _SIGHTINGS_EVERY_S = 10.0
 _RETRY_S = 60.0
 
 
-class Hunter:
+class Hunter(Loop):
     """Hunts from entering to leaving, in a memory that stays open as long."""
+
+    job = "hunt"
 
     def __init__(self, settings: Settings, memory: Memory, stop: threading.Event) -> None:
         """Take the memory to ask, and the event that ends everything."""
-        self._settings = settings
+        super().__init__(settings, stop, _TICK_S)
+        self.first_s = _TICK_S
         self._memory = memory
-        self._stop = stop
-        self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hunter")
         self._next = 0.0
 
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._thread.start()
-        return self
+    def once(self, hub: Hub) -> None:
+        """Hunt, if it is time for it.
 
-    def __exit__(self, *_: object) -> None:
-        """End, after the hunt that is under way."""
-        self._left.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with Hub(self._settings) as hub:
-            while not (self._left.wait(_TICK_S) or self._stop.is_set()):
-                if self._is_due(hub):
-                    self._next = time.monotonic() + self._hunt(hub)
+        Raises:
+            PoolError: The memory does not answer.
+            BusyError: Somebody else hunts.
+        """
+        if self._is_due(hub):
+            self._next = time.monotonic() + _RETRY_S + _SIGHTINGS_EVERY_S
+            hunt_new(hub, self._memory)
+            self._next = time.monotonic() + _SIGHTINGS_EVERY_S
 
     def _is_due(self, hub: Hub) -> bool:
         if time.monotonic() >= self._next:
             return True
         changed = hub.store.entries.last_change() != hub.store.retro.mark().change_seq
         return changed and time.monotonic() >= self._next - _SIGHTINGS_EVERY_S
-
-    def _hunt(self, hub: Hub) -> float:
-        """Hunt; whatever fails is logged.
-
-        Returns:
-            After how many seconds to do it again.
-        """
-        try:
-            hunt_new(hub, self._memory)
-        except BusyError as error:
-            log.info("hunt.postponed", error=str(error))
-        except VedetteError as error:
-            log.error("hunt.failed", error=str(error), hint=error.hint)  # noqa: TRY400 - says it all
-            return _RETRY_S + _SIGHTINGS_EVERY_S
-        except Exception:
-            log.exception("hunt.crashed")
-            return _RETRY_S + _SIGHTINGS_EVERY_S
-        return _SIGHTINGS_EVERY_S
 
 
 def hunt_once(hub: Hub) -> Hunted | None:

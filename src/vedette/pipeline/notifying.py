@@ -9,18 +9,17 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import structlog
 
 from vedette.config import NotifySettings, Settings, parse_duration
-from vedette.errors import BusyError, ConfigError, VedetteError
 from vedette.notify import wording
 from vedette.notify.sending import send
 from vedette.notify.targets import Target, read_targets
 from vedette.pipeline.conditions import conditions
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lock import exclusive
+from vedette.pipeline.looping import Loop
 from vedette.store.messages import Delivery, Message
 from vedette.store.news import Told
 
@@ -164,49 +163,24 @@ def notify(hub: Hub) -> tuple[int, int]:
         return gather(hub, targets, now), deliver(hub, targets, now)
 
 
-class NotifyLoop:
+class NotifyLoop(Loop):
     """Tells people from entering to leaving, in a thread of its own."""
+
+    job = "notify"
 
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         """Take the settings, and the event that ends everything."""
-        self._settings = settings
-        self._stop = stop
-        self._left = threading.Event()
-        self._every_s = parse_duration(settings.notify.gather)
-        self._thread = threading.Thread(target=self._run, name="notify")
-        self._error = ""
+        super().__init__(settings, stop, parse_duration(settings.notify.gather))
+        self.is_wanted = bool(settings.notify.targets_file)
+        self.first_s = self._every_s
 
-    def __enter__(self) -> Self:
-        """Begin, if anybody is to be told."""
-        if self._settings.notify.targets_file:
-            self._thread.start()
-        return self
+    def once(self, hub: Hub) -> None:
+        """Gather news into messages, and send what waits.
 
-    def __exit__(self, *_: object) -> None:
-        """End, after the message that is under way."""
-        self._left.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        with Hub(self._settings) as hub:
-            while not (self._left.wait(self._every_s) or self._stop.is_set()):
-                self._once(hub)
-
-    def _once(self, hub: Hub) -> None:
-        try:
-            made, reached = notify(hub)
-        except BusyError as error:
-            log.info("notify.postponed", error=str(error))
-        except ConfigError as error:
-            if str(error) != self._error:
-                log.error("notify.off", error=str(error), hint=error.hint)  # noqa: TRY400 - says it all
-            self._error = str(error)
-        except VedetteError as error:
-            log.error("notify.failed", error=str(error), hint=error.hint)  # noqa: TRY400 - says it all
-        except Exception:
-            log.exception("notify.crashed")
-        else:
-            self._error = ""
-            if made or reached:
-                log.info("notify.told", messages=made, delivered=reached)
+        Raises:
+            ConfigError: Nobody can be told.
+            BusyError: Somebody else tells.
+        """
+        made, reached = notify(hub)
+        if made or reached:
+            log.info("notify.told", messages=made, delivered=reached)
