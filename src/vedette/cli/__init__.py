@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 
 import click
 import msgspec
@@ -11,26 +13,7 @@ import structlog
 from stamina import instrumentation
 
 from vedette import __version__
-from vedette.cli import (
-    allow,
-    bundle,
-    coverage,
-    demo,
-    feedback,
-    hit,
-    hunt,
-    indicator,
-    init,
-    notify,
-    pool,
-    run,
-    sensor,
-    sighting,
-    source,
-    warninglist,
-)
-from vedette.cli.common import error_document
-from vedette.cli.output import printable, printable_event
+from vedette.cli.output import error_document, printable, printable_event
 from vedette.errors import VedetteError
 
 EXIT_CODES = {
@@ -50,7 +33,57 @@ EXIT_CODES = {
 }
 
 
+NOUNS = {
+    "allow": "allow",
+    "bundle": "bundle",
+    "coverage": "coverage",
+    "demo": "demo",
+    "deny": "allow",
+    "feedback": "feedback",
+    "hit": "hit",
+    "hunt": "hunt",
+    "indicator": "indicator",
+    "init": "init",
+    "notify": "notify",
+    "pool": "pool",
+    "run": "run",
+    "sensor": "sensor",
+    "sighting": "sighting",
+    "source": "source",
+    "warninglist": "warninglist",
+}
+"""Every command and the module of this package that has it, as a function of the same name."""
+
+
+class _Commands(MutableMapping[str, click.Command]):
+    """Imports a command when it is asked for: beside an engine nothing of the hub is there."""
+
+    def __init__(self) -> None:
+        self._modules = dict(NOUNS)
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            module = import_module(f"{__name__}.{self._modules[name]}")
+            self._loaded[name] = getattr(module, name)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._modules[name] = ""
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._modules[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
 @click.group(
+    commands=_Commands(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="\b\nExit codes:\n" + "\n".join(f"  {n:>3}  {text}" for n, text in EXIT_CODES.items()),
 )
@@ -89,28 +122,6 @@ def _note_retry(details: instrumentation.RetryDetails) -> None:
         attempt=details.retry_num + 1,
         wait_s=round(details.wait_for, 2),
     )
-
-
-for group in (
-    init.init,
-    source.source,
-    indicator.indicator,
-    allow.allow,
-    allow.deny,
-    warninglist.warninglist,
-    bundle.bundle,
-    sensor.sensor,
-    hit.hit,
-    feedback.feedback,
-    hunt.hunt,
-    pool.pool,
-    sighting.sighting,
-    coverage.coverage,
-    run.run,
-    notify.notify,
-    demo.demo,
-):
-    vedette.add_command(group)
 
 
 def main() -> None:

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
 import click
 
-from vedette.cli.output import Output
+from vedette.cli.output import error_document, with_output
 from vedette.config import Settings, find_config, load
-from vedette.errors import VedetteError
 from vedette.pipeline.hub import Hub
 
-R = TypeVar("R")
-
-
-def with_output(function: Callable[..., R]) -> Callable[..., R]:
-    """Give a command ``--json`` and pass it an :class:`Output` as its first argument."""
-
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-    @functools.wraps(function)
-    def command(*args: Any, as_json: bool, **kwargs: Any) -> R:
-        return function(Output(as_json=as_json), *args, **kwargs)
-
-    return command
-
-
-def error_document(error: VedetteError) -> dict[str, Any]:
-    """An error as programs get it."""
-    return {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
+__all__ = ["error_document", "hub", "settings", "with_output"]
 
 
 def settings() -> Settings:

@@ -5,11 +5,12 @@ People's progress goes to standard error and only to a terminal; a pipe sees res
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -26,6 +27,10 @@ from rich.progress import (
 )
 from rich.table import Table
 from structlog.typing import EventDict
+
+from vedette.errors import VedetteError
+
+R = TypeVar("R")
 
 _WIDE = 200
 _NARROW = 80
@@ -138,6 +143,22 @@ class Ticker:
     def stage(self, text: str) -> None:
         """Say what is being done now."""
         self._bars.update(self._task, description=text)
+
+
+def with_output(function: Callable[..., R]) -> Callable[..., R]:
+    """Give a command ``--json`` and pass it an :class:`Output` as its first argument."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @functools.wraps(function)
+    def command(*args: Any, as_json: bool, **kwargs: Any) -> R:
+        return function(Output(as_json=as_json), *args, **kwargs)
+
+    return command
+
+
+def error_document(error: VedetteError) -> dict[str, Any]:
+    """An error as programs get it."""
+    return {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
 
 
 def printable(text: str) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 import threading
 
 import click
-import structlog
 
 from vedette.cli.common import settings, with_output
-from vedette.cli.output import Output, printable_event
+from vedette.cli.logs import log_events
+from vedette.cli.output import Output
 from vedette.pipeline.running import Runner, run_once
 
 
@@ -23,7 +21,7 @@ def run(out: Output, *, once: bool) -> None:
 
     What happens is logged to standard error; with --json as one JSON object a line.
     """
-    _log_events(as_json=out.as_json)
+    log_events(as_json=out.as_json)
     chosen = settings()
     if once:
         if not run_once(chosen):
@@ -33,23 +31,3 @@ def run(out: Output, *, once: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     Runner(chosen, stop).run()
-
-
-def _log_events(*, as_json: bool) -> None:
-    """Log from the level ``info`` on, whatever -v says: a daemon's events are its output."""
-    renderers = (
-        [structlog.processors.JSONRenderer()]
-        if as_json
-        else [printable_event, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            *renderers,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )

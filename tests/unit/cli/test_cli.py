@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,3 +184,11 @@ def test_coverage_needs_no_configuration(cli: Cli) -> None:
     assert {"dns.query", "http.host", "tls.sni", "quic.sni"} <= {row["buffer"] for row in domains}
     mail = next(row for row in rows if row["buffer"] == "smtp.mail_from")
     assert mail["support"] == {"7.0": "in EVE", "8.0": "yes", "8.0.7": "yes"}
+
+
+def test_the_command_line_imports_a_command_only_when_it_is_asked_for() -> None:
+    script = "import sys, vedette.cli; print(*(m for m in sys.modules if m.startswith('vedette')))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["vedette", "vedette.errors", "vedette.cli.output", "vedette.cli"]
