@@ -15,6 +15,7 @@ import msgspec
 
 from vedette.errors import StoreError, UsageError
 from vedette.model import SourceRules
+from vedette.store.announcements import AnnouncementRecord, Announcements
 from vedette.store.apply import empty_staging
 from vedette.store.audit import Audit, Deed
 from vedette.store.bounds import SHRINK_HELD_BELOW
@@ -44,18 +45,25 @@ from vedette.store.records import (
     SourceRecord,
     check_name,
 )
+from vedette.store.reports import EventRecord, FetchRecord, Reports, StateRecord
 from vedette.store.retro import Retro
+from vedette.store.rollouts import RolloutRecord, Rollouts
 from vedette.store.ruled import Ruled
 from vedette.store.rulings import PastRuling, Rulings
 from vedette.store.schema import migrate
+from vedette.store.tokens import Tokens
 from vedette.store.verdicts import Verdicts
 
 __all__ = [
     "SHRINK_HELD_BELOW",
+    "AnnouncementRecord",
+    "Announcements",
     "Audit",
     "Counts",
     "Deed",
     "Entries",
+    "EventRecord",
+    "FetchRecord",
     "Fired",
     "Firing",
     "Fleet",
@@ -78,12 +86,16 @@ __all__ = [
     "Published",
     "Pull",
     "PullSummary",
+    "Reports",
     "Retro",
+    "RolloutRecord",
+    "Rollouts",
     "Ruled",
     "Rulings",
     "RunRecord",
     "SensorRecord",
     "SourceRecord",
+    "StateRecord",
     "Status",
     "Store",
     "TestCount",
@@ -141,6 +153,10 @@ class Store:
         self.claims = Claims(self._db)
         self.verdicts = Verdicts(self._db)
         self.firing = Firing(self._db)
+        self.announcements = Announcements(self._db)
+        self.rollouts = Rollouts(self._db)
+        self.reports = Reports(self._db)
+        self.tokens = Tokens(self._db)
         self.audit = Audit(self._db)
 
     def __enter__(self) -> Self:

@@ -56,7 +56,22 @@ class Fleet:
         """
         self.sensor(name)
         with self._db:
+            self._db.execute("DELETE FROM sensor_event WHERE sensor=?", (name,))
+            self._db.execute("DELETE FROM alert_rate WHERE sensor=?", (name,))
             self._db.execute("DELETE FROM sensor WHERE name=?", (name,))
+
+    def set_sensor(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Give a sensor other settings; what is known of it stays.
+
+        Raises:
+            UsageError: There is no such sensor.
+        """
+        self.sensor(name)
+        with self._db:
+            self._db.execute(
+                "UPDATE sensor SET settings=? WHERE name=?",
+                (msgspec.json.encode(settings).decode(), name),
+            )
 
     def sensors(self) -> list[SensorRecord]:
         """All sensors by name, each with its last proof."""

@@ -24,6 +24,7 @@ CREATE TABLE rollout(
     started_at INTEGER NOT NULL,
     proved_at INTEGER NOT NULL DEFAULT 0, -- since when all canaries hold it
     spread_at INTEGER NOT NULL DEFAULT 0, -- when the others got it
+    resumed_at INTEGER NOT NULL DEFAULT 0, -- when a person let it go on after a pause
     ended_at INTEGER NOT NULL DEFAULT 0,
     why TEXT NOT NULL DEFAULT ''
 );
