@@ -90,5 +90,11 @@ class TrustError(VedetteError):
     exit_code: ClassVar[int] = 11
 
 
+class HubError(VedetteError):
+    """The hub cannot be asked by an agent; what is installed goes on to be proved."""
+
+    exit_code: ClassVar[int] = 12
+
+
 class UnusableValueError(ValueError):
     """A value has no canonical spelling for its type; the text says why, in a few words."""

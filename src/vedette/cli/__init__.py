@@ -29,6 +29,7 @@ EXIT_CODES = {
     9: "a sensor does not hold what was published",
     10: "the pool cannot be opened, read or written; what was read stays in the spool",
     11: "a signature, a key, a token or the order of generations is not what it must be",
+    12: "an agent cannot ask its hub; what is installed stays in force and goes on to be proved",
     130: "interrupted",
 }
 
