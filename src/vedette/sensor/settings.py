@@ -47,6 +47,8 @@ class Sensor(Struct, frozen=True, kw_only=True):
     """``user@host`` or a Host of ssh_config; of delivery ``ssh`` only."""
     ssh_options: tuple[str, ...] = ()
     """More options of ssh: ``-p``, ``2222``."""
+    mirror: str = ""
+    """Where copies of an SSH sensor's rules are kept on this machine; the hub fills it in."""
     ring: str = ""
     """``canary``: it gets new generations before the others; ``""``: with all the others."""
     on_drift: OnDrift = OnDrift.REPAIR
