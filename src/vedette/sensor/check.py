@@ -1,9 +1,10 @@
-"""Have a local Suricata read new rules before they come into force (``suricata -T``)."""
+"""Have the sensor's Suricata read new rules before they come into force (``suricata -T``)."""
 
 from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Sequence
 
 from vedette.errors import SensorError
 from vedette.sensor.install import Installed
@@ -21,35 +22,34 @@ def check_rules(sensor: Sensor, installed: Installed) -> None:
     """
     if not sensor.test_command:
         return
-    with tempfile.TemporaryDirectory(prefix="vedette-") as tmp:
-        places = {"{rules}": str(installed.rules), "{tmp}": tmp}
-        command = [_fill(part, places) for part in sensor.test_command]
-        try:
-            done = subprocess.run(  # noqa: S603 - the operator's own command
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise SensorError(
-                f"the test command {command[0]} of sensor '{sensor.name}' cannot run: {error}",
-                hint="Correct test_command of the sensor, or leave it empty.",
-            ) from error
-    if done.returncode != 0:
-        said = [line for line in done.stdout.splitlines() if line.lstrip()[:1] in {"E", "W"}]
+    command = [part.replace("{rules}", str(installed.rules)) for part in sensor.test_command]
+    run = installed.elsewhere.run if installed.elsewhere else _run
+    try:
+        code, output = run(command, _TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SensorError(
+            f"the test command {command[0]} of sensor '{sensor.name}' cannot run: {error}",
+            hint="Correct test_command of the sensor, or leave it empty.",
+        ) from error
+    if code != 0:
+        said = [line for line in output.splitlines() if line.lstrip()[:1] in {"E", "W"}]
         raise SensorError(
             f"the engine would not accept generation {installed.release.generation}:"
-            f" {'; '.join(said[:_LINES_SHOWN]) or f'exit code {done.returncode}'}",
+            f" {'; '.join(said[:_LINES_SHOWN]) or f'exit code {code}'}",
             hint="The generation before is still in force. Please report this with the bundle.",
         )
 
 
-def _fill(part: str, places: dict[str, str]) -> str:
-    for name, value in places.items():
-        part = part.replace(name, value)
-    return part
+def _run(command: Sequence[str], timeout_s: float) -> tuple[int, str]:
+    with tempfile.TemporaryDirectory(prefix="vedette-") as tmp:
+        done = subprocess.run(  # noqa: S603 - the operator's own command
+            [part.replace("{tmp}", tmp) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    return done.returncode, done.stdout

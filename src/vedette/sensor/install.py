@@ -11,11 +11,11 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 import msgspec
 import structlog
@@ -42,16 +42,42 @@ _HINTS: Mapping[int, str] = {
 }
 
 
+class Elsewhere(Protocol):
+    """The rules directory on the machine of the engine, where that is not this one."""
+
+    path: Path
+    """There."""
+
+    def damaged(self, installed: Installed) -> list[str]:
+        """Return the names of files that are missing there or are not what was published."""
+        ...
+
+    def run(self, command: Sequence[str], timeout_s: float) -> tuple[int, str]:
+        """Run a command there; ``{tmp}`` in it becomes an empty directory.
+
+        Returns:
+            Its exit code and what it printed.
+
+        Raises:
+            SensorError: The machine cannot be reached.
+        """
+        ...
+
+
 class Installed(NamedTuple):
     """A generation in the directory."""
 
     path: Path
+    """On this machine."""
     release: Release
+    elsewhere: Elsewhere | None = None
+    """Where the engine reads it, if this is only a copy."""
 
     @property
     def rules(self) -> Path:
-        """Its rules file."""
-        return self.path / RULES_FILE
+        """Its rules file, on the engine's machine."""
+        path = self.elsewhere.path / self.path.name if self.elsewhere else self.path
+        return path / RULES_FILE
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +98,9 @@ class RulesDirectory:
     Args:
         path: It is created; nobody else may write in it.
     """
+
+    _elsewhere: Elsewhere | None = None
+    """Set by a directory that is only the copy of one on another machine."""
 
     def __init__(self, path: Path) -> None:
         """Touch nothing yet."""
@@ -104,13 +133,13 @@ class RulesDirectory:
     def current(self) -> Installed | None:
         """Return the generation in force, None if there is none or it cannot be read."""
         try:
-            return _read(self.path / os.readlink(self.path / CURRENT))  # noqa: PTH115
+            return self.generation(os.readlink(self.path / CURRENT))  # noqa: PTH115
         except OSError:
             return None
 
     def generation(self, name: str) -> Installed | None:
         """Return a generation by the name of its directory."""
-        return _read(self.path / name) if name else None
+        return self._read(self.path / name) if name else None
 
     def install(self, release: Release, sources: Mapping[str, Path]) -> Installed:
         """Put a release beside the others, without bringing it into force.
@@ -123,7 +152,7 @@ class RulesDirectory:
             SensorError: A file is damaged, or cannot be written; nothing has changed.
         """
         path = self._place(release)
-        if there := _read(path):
+        if there := self._read(path):
             return there
         self._clear_unfinished()
         new = self.path / f"{_UNFINISHED}{path.name}"
@@ -139,7 +168,7 @@ class RulesDirectory:
                 _explain(error, f"cannot install generation {release.generation} in {self.path}")
             raise
         log.info("release.installed", generation=release.generation, path=str(path))
-        return Installed(path, release)
+        return Installed(path, release, self._elsewhere)
 
     def switch(self, installed: Installed) -> None:
         """Make a generation current, in one step.
@@ -192,7 +221,18 @@ class RulesDirectory:
         """Where it already is, whole, or a name that is free."""
         name = f"gen-{release.generation:06d}"
         names = (f"{name}.{n}" if n else name for n in count())
-        return next(path for path in map(self.path.joinpath, names) if _is_free(path, release))
+        return next(path for path in map(self.path.joinpath, names) if self._is_free(path, release))
+
+    def _is_free(self, path: Path, release: Release) -> bool:
+        """Whether a release may be put there; also if it is there already, whole."""
+        there = _read(path)
+        if there is None:
+            return not path.exists()
+        return there.release == release and not damaged(there)
+
+    def _read(self, path: Path) -> Installed | None:
+        there = _read(path)
+        return there and there._replace(elsewhere=self._elsewhere)
 
     def _fill(self, new: Path, release: Release, sources: Mapping[str, Path]) -> None:
         current = self.current()
@@ -207,8 +247,7 @@ class RulesDirectory:
                     f"{sources[name]} of generation {release.generation} is gone",
                     hint="It was removed after it was published: vedette bundle build --whole",
                 )
-            shutil.copyfile(sources[name], target)
-            target.chmod(0o644)
+            self._copy(sources[name], target)
             if _digest(target) != digest:
                 raise SensorError(
                     f"{sources[name]} is not the file of generation {release.generation}",
@@ -217,21 +256,24 @@ class RulesDirectory:
             _sync(target)
         write_atomically(new / _RELEASE_FILE, [msgspec.json.encode(release)])
 
+    def _copy(self, source: Path, target: Path) -> None:
+        shutil.copyfile(source, target)
+        target.chmod(0o644)
+
     def _clear_unfinished(self) -> None:
         for path in self.path.glob(f"{_UNFINISHED}*"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_free(path: Path, release: Release) -> bool:
-    there = _read(path)
-    if there is None:
-        return not path.exists()
-    return there.release == release and not damaged(there)
-
-
 def damaged(installed: Installed) -> list[str]:
-    """Return the names of files that are missing or are not what was published."""
+    """Return the names of files that are missing or are not what was published.
+
+    Raises:
+        SensorError: They are on another machine that cannot be reached.
+    """
+    if installed.elsewhere:
+        return installed.elsewhere.damaged(installed)
     files = installed.release.files.items()
     return [name for name, digest in files if _digest(installed.path / name) != digest]
 
