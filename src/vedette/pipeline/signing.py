@@ -48,9 +48,19 @@ def signing_key(hub: Hub) -> SigningKey:
         changes = _changes(directory)
         if changes:
             return _in_force(directory, changes)
-        if _was_used(directory):
+        if _was_used(hub):
             raise _lost(directory)
         return _replace(directory, changes, None, "the first key")
+
+
+def public_key(hub: Hub) -> PublicKey | None:
+    """Return the key that agents have to be given; None: there is none yet.
+
+    Raises:
+        TrustError: It cannot be read.
+    """
+    changes = key_changes(hub)
+    return PublicKey(changes[-1].read().add) if changes else None
 
 
 def key_changes(hub: Hub) -> tuple[SignedChange, ...]:
@@ -77,7 +87,7 @@ def rotate(hub: Hub, *, lost: bool = False, why: str = "") -> SigningKey:
     """
     with _keys(hub) as directory:
         changes = _changes(directory)
-        if lost or not (changes or _was_used(directory)):
+        if lost or not (changes or _was_used(hub)):
             return _replace(directory, changes, None, why or "the key was lost")
         return _replace(directory, changes, _in_force(directory, changes), why or "rotated")
 
@@ -100,10 +110,10 @@ def resigned(hub: Hub, signed: SignedAnnouncement) -> SignedAnnouncement:
     Raises:
         TrustError: No key of this hub ever signed it, or there is none to sign with.
     """
-    key = signing_key(hub)
-    if key_id_of(signed.signature) == key.public.id:
-        return signed
     ours = [PublicKey(change.read().add) for change in key_changes(hub)]
+    if ours and key_id_of(signed.signature) == ours[-1].id:
+        return signed
+    key = signing_key(hub)
     data = signed.document.encode()
     comment = verify(signed.signature, data, ours, Purpose.ANNOUNCEMENT).comment
     return msgspec.structs.replace(signed, signature=sign(key, data, comment))
@@ -143,6 +153,8 @@ def _keys(hub: Hub) -> Iterator[Path]:
     directory = hub.settings.keys_dir
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if directory.stat().st_mode & 0o077:  # as a copy or a restored backup may be
+            directory.chmod(0o700)
         with exclusive(hub.lock_file("keys"), "the signing key", wait_s=_WAIT_S):
             _finish(directory)
             yield directory
@@ -214,9 +226,10 @@ def _changes(directory: Path) -> tuple[SignedChange, ...]:
         ) from error
 
 
-def _was_used(directory: Path) -> bool:
+def _was_used(hub: Hub) -> bool:
     """Whether agents may have met a key of this hub, although no change of it is listed."""
-    return (directory / SECRET).exists() or (directory / PUBLIC).exists()
+    there = any((hub.settings.keys_dir / name).exists() for name in (SECRET, PUBLIC))
+    return there or hub.store.announcements.last() is not None
 
 
 def _lost(directory: Path) -> TrustError:
