@@ -15,7 +15,8 @@ from vedette.config import parse_duration
 from vedette.errors import UsageError, VedetteError
 from vedette.hits.severity import severity_of
 from vedette.pipeline.delivering import sensors
-from vedette.pipeline.watching import Reading, read_hits
+from vedette.pipeline.receiving import Reading
+from vedette.pipeline.watching import read_hits
 from vedette.store import HitRecord
 
 _CONTEXTS_SHOWN = 3

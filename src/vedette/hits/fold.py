@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from vedette.eve.extract import Event
@@ -45,6 +47,8 @@ class Findings(NamedTuple):
     """Canary names that were asked for on the network, and when last."""
     held: tuple[str, ...]
     """Alerts that wait for the event with their value; they belong into the bookmark."""
+    minutes: Mapping[int, int] = MappingProxyType({})
+    """Alerts of our rules (no canaries) by minute of the engine's time: epoch seconds // 60."""
 
 
 class Fold:
@@ -58,6 +62,11 @@ class Fold:
         self._hours: dict[tuple[str, ...], dict[int, datetime]] = {}
         self.counts: Counter[str] = Counter()
         self.canaries: dict[str, datetime] = {}
+        self._minutes: Counter[int] = Counter()
+
+    def count_alert(self, event: Event) -> None:
+        """Count an alert of our rules, whatever becomes of it."""
+        self._minutes[int(moment(event).timestamp()) // 60] += 1
 
     def add(self, event: Event, place: Place, meant: list[Meant], origin: str) -> None:
         """Count one request for each indicator that it is about.
@@ -110,7 +119,8 @@ class Fold:
             ends = (_hour(hit.first_seen), _hour(hit.last_seen))
             if between := tuple(at for hour, at in sorted(hours.items()) if hour not in ends):
                 self._joined[group] = Joined(replace(hit, between=between), entries)
-        return Findings(list(self._joined.values()), self.counts, self.canaries, held)
+        joined = list(self._joined.values())
+        return Findings(joined, self.counts, self.canaries, held, self._minutes)
 
 
 def _hour(at: datetime) -> int:

@@ -58,7 +58,7 @@ class HitReader:
             profile: Of the engine; what it cannot compare in mail is then compared here.
             held: From the bookmark.
         """
-        self._sensor = sensor
+        self.sensor = sensor
         self._sid_base = sid_base
         self._lookup = lookup
         self._withheld = withheld
@@ -68,7 +68,7 @@ class HitReader:
 
     def read(self, data: bytes) -> Findings:
         """Return what a block of whole lines says."""
-        fold = Fold(self._sensor)
+        fold = Fold(self.sensor)
         settled: list[Settled] = []
         lacking: list[Ours] = []
         for line in lines_with(data, b'"alert"'):
@@ -85,7 +85,7 @@ class HitReader:
 
     def finish(self) -> Findings:
         """Return what still waited, when nothing more will be read."""
-        fold = Fold(self._sensor)
+        fold = Fold(self.sensor)
         self._join(list(self._waiting.give_up()), [], fold)
         return fold.findings(())
 
@@ -129,6 +129,7 @@ class HitReader:
                 fold.counts["mail"] += 1
                 fold.add(event, place, meant, "eve")
         for ours, items in alerts:
+            fold.count_alert(ours.event)
             if meant := _meant(items, listed, withheld, alerted=True):
                 fold.counts["hit"] += 1
             else:

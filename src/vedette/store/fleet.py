@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,11 +158,20 @@ class Fleet:
         hits: Iterable[tuple[Hit, list[Entry]]],
         bookmark: bytes,
         counters: Mapping[str, int],
+        *,
+        then: Callable[[], None] = lambda: None,
     ) -> int:
         """Fold hits into the inbox and move the bookmark, in one transaction.
 
         Reading the same lines again after a crash therefore counts nothing twice, and tells
         nobody twice.
+
+        Args:
+            sensor: Whose.
+            hits: With what the sources say about them.
+            bookmark: The place behind what was read.
+            counters: What the reader counted, by name.
+            then: Writes what else belongs to it, in the same transaction.
 
         Returns:
             How many groups are new.
@@ -176,6 +185,7 @@ class Fleet:
                 "INSERT INTO counter VALUES(?,?,?) ON CONFLICT DO UPDATE SET n=n+excluded.n",
                 ((sensor, name, n) for name, n in counters.items()),
             )
+            then()
         return new
 
     def _add_hit(self, hit: Hit, entries: list[Entry]) -> int:

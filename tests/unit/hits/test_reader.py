@@ -516,3 +516,14 @@ def test_the_rules_of_a_level_show_the_same_as_the_others(level: str) -> None:
 def test_sids_between_the_levels_are_of_no_rule() -> None:
     for offset in (9_999, 14_000, 20_100, 29_999, 30_000, 39_999, 40_050, 50_100, 99_999):
         assert place_of(offset) is None
+
+
+def test_alerts_are_counted_by_minute_whatever_becomes_of_them() -> None:
+    reader = HitReader("gate", BASE, Listed((T.HOSTNAME, "bad.example")))
+    times = ["2026-11-24T06:59:59.900000+0000", "2026-11-24T07:00:00.000000+0000"]
+    listed = [alert(1100, dns=dns("bad.example"), timestamp=t, tx_id=1) for t in times]
+    unlisted = alert(1100, dns=dns("gone.example"), timestamp=times[1])
+    canary = alert(0, dns=dns("vedette-canary-0123456789ab.invalid"), timestamp=times[0])
+    minute = int(datetime(2026, 11, 24, 7, tzinfo=UTC).timestamp()) // 60
+    findings = reader.read(b"".join([*listed, unlisted, canary]))
+    assert findings.minutes == {minute - 1: 1, minute: 2}
