@@ -13,6 +13,7 @@ import structlog
 from stamina import instrumentation
 
 from vedette import __version__
+from vedette.cli.audited import attach
 from vedette.cli.output import error_document, printable, printable_event
 from vedette.errors import VedetteError
 
@@ -36,6 +37,7 @@ EXIT_CODES = {
 
 NOUNS = {
     "allow": "allow",
+    "audit": "audit",
     "bundle": "bundle",
     "coverage": "coverage",
     "demo": "demo",
@@ -67,6 +69,7 @@ class _Commands(MutableMapping[str, click.Command]):
         if name not in self._loaded:
             module = import_module(f"{__name__}.{self._modules[name]}")
             self._loaded[name] = getattr(module, name)
+            attach(self._loaded[name], name)
         return self._loaded[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vedette.cli.auditing import note
 from vedette.cli.common import with_output
 from vedette.cli.output import Output
 from vedette.config import FILE_NAME, TEMPLATE, find_config, load
@@ -31,7 +32,8 @@ def init(out: Output, directory: Path) -> None:
             f"cannot write {path}: {error.strerror}", hint="Choose a directory you may write to."
         ) from error
     settings = load(path)
-    Hub(settings).store.close()
+    with Hub(settings) as hub, hub.store.guarded():
+        note(hub, "init", str(directory.absolute()), {})
     out.good(f"wrote {path}; state in {settings.state_dir}")
     named = "" if _is_found(path) else f"--config {shlex.quote(str(path))} "
     out.say(f"Next: vedette {named}source add misp https://your-misp --key-file FILE")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vedette.cli.audited import is_about
 from vedette.cli.common import hub
 from vedette.cli.output import Output
 from vedette.cli.source_options import name_from
@@ -40,6 +41,7 @@ def save(out: Output, kind: str, settings: Mapping[str, Any], saving: Mapping[st
     """
     address = without_secrets(str(settings.get("url") or settings.get("location")))
     name = saving["name"] or name_from(address)
+    is_about(name)
     checked = {
         key: str(Path(value).absolute()) if key in FILES else value
         for key, value in settings.items()

@@ -51,6 +51,7 @@ from vedette.store.rollouts import RolloutRecord, Rollouts
 from vedette.store.ruled import Ruled
 from vedette.store.rulings import PastRuling, Rulings
 from vedette.store.schema import migrate
+from vedette.store.timeline import Happened, Timeline
 from vedette.store.tokens import Tokens
 from vedette.store.verdicts import Verdicts
 
@@ -68,6 +69,7 @@ __all__ = [
     "Firing",
     "Fleet",
     "GenerationRecord",
+    "Happened",
     "HitRecord",
     "HuntMark",
     "HuntRecord",
@@ -99,6 +101,7 @@ __all__ = [
     "Status",
     "Store",
     "TestCount",
+    "Timeline",
     "Wanted",
     "Withdrawn",
 ]
@@ -158,6 +161,7 @@ class Store:
         self.reports = Reports(self._db)
         self.tokens = Tokens(self._db)
         self.audit = Audit(self._db)
+        self.timeline = Timeline(self._db)
 
     def __enter__(self) -> Self:
         return self

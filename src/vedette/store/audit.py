@@ -17,7 +17,8 @@ _REFUSALS_EACH_S = 60
 _REFUSALS_MAX = 600
 """Most refusals that are written in an hour, whoever asks: guessing must not fill the disk."""
 
-_COLUMNS = "a.id, a.at, a.who, a.origin, a.action, a.subject, a.ok, a.detail"
+_SUBJECT = "coalesce(e.subject, a.subject)"
+_COLUMNS = f"a.id, a.at, a.who, a.origin, a.action, {_SUBJECT}, a.ok, a.detail"
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +80,28 @@ class Audit:
         return self._write(now, fields, deed.detail)
 
     def ended(
-        self, number: int, *, ok: bool, detail: Mapping[str, Any] | None = None, now: int = 0
+        self,
+        number: int,
+        *,
+        ok: bool,
+        subject: str = "",
+        detail: Mapping[str, Any] | None = None,
+        now: int = 0,
     ) -> None:
-        """Write how that which began with the row ``number`` ended."""
-        began = self._db.execute(
+        """Write how that which began with the row ``number`` ended.
+
+        Args:
+            number: Of the row of its beginning.
+            ok: Whether it succeeded.
+            subject: What it was done to, where that was not known before.
+            detail: What is worth knowing of the end: the error.
+            now: Epoch seconds; 0: the present.
+        """
+        who, origin, action, before = self._db.execute(
             "SELECT who, origin, action, subject FROM audit WHERE id=?", (number,)
         ).fetchone()
-        self._write(now, (*began, int(ok)), detail, number)
+        fields = (who, origin, action, subject or before, int(ok))
+        self._write(now, fields, detail, number)
 
     def refused(
         self, *, origin: str, action: str, subject: str = "", why: str = "", now: int = 0
@@ -139,7 +155,7 @@ class Audit:
             f"SELECT {_COLUMNS}, e.ok, e.at, e.detail FROM audit a"  # noqa: S608
             " LEFT JOIN audit e ON e.began=a.id AND e.began>0"
             " WHERE a.began=0 AND a.at>=?1"
-            " AND (?2='' OR ', '||a.subject||', ' LIKE '%, '||?3||', %' ESCAPE '\\')"
+            f" AND (?2='' OR ', '||{_SUBJECT}||', ' LIKE '%, '||?3||', %' ESCAPE '\\')"
             " ORDER BY a.id DESC LIMIT ?4",
             (since, subject, _literally(subject), limit),
         )

@@ -191,4 +191,10 @@ def test_the_command_line_imports_a_command_only_when_it_is_asked_for() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stdout.split() == ["vedette", "vedette.errors", "vedette.cli.output", "vedette.cli"]
+    assert done.stdout.split() == [
+        "vedette",
+        "vedette.cli.audited",
+        "vedette.errors",
+        "vedette.cli.output",
+        "vedette.cli",
+    ]

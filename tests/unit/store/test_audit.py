@@ -43,8 +43,8 @@ def test_what_began_tells_its_arguments_and_what_ended_its_error(store: Store) -
         "UPDATE audit SET who='eve'",
         "DELETE FROM audit",
         (
-            "INSERT OR REPLACE INTO audit SELECT id, at, 'eve', origin, action, subject, ok, detail,"
-            " began FROM audit"
+            "INSERT OR REPLACE INTO audit"
+            " SELECT id, at, 'eve', origin, action, subject, ok, detail, began FROM audit"
         ),
         (
             "INSERT INTO audit SELECT id, at, 'eve', origin, action, subject, ok, detail, began"
