@@ -75,9 +75,24 @@ class Fleet:
 
     def sensors(self) -> list[SensorRecord]:
         """All sensors by name, each with its last proof."""
+        return self._sensors(None)
+
+    def sensor(self, name: str) -> SensorRecord:
+        """One sensor.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        for record in self._sensors(name):
+            return record
+        raise UsageError(f"there is no sensor '{name}'", hint="See: vedette sensor list")
+
+    def _sensors(self, name: str | None) -> list[SensorRecord]:
         rows = self._db.execute(
             "SELECT s.name, s.settings, s.created_at, (SELECT body FROM proof p"
-            " WHERE p.sensor=s.name ORDER BY id DESC LIMIT 1) FROM sensor s ORDER BY s.name"
+            " WHERE p.sensor=s.name ORDER BY id DESC LIMIT 1) FROM sensor s"
+            " WHERE ?1 IS NULL OR s.name=?1 ORDER BY s.name",
+            (name,),
         )
         return [
             SensorRecord(
@@ -89,16 +104,10 @@ class Fleet:
             for name, settings, created_at, proof in rows
         ]
 
-    def sensor(self, name: str) -> SensorRecord:
-        """One sensor.
-
-        Raises:
-            UsageError: There is none of that name.
-        """
-        for record in self.sensors():
-            if record.name == name:
-                return record
-        raise UsageError(f"there is no sensor '{name}'", hint="See: vedette sensor list")
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of all sensors by name, without reading what they proved."""
+        rows = self._db.execute("SELECT name, settings FROM sensor ORDER BY name")
+        return {name: msgspec.json.decode(settings) for name, settings in rows}
 
     def add_proof(self, sensor: str, at: datetime, generation: int, ok: bool, body: bytes) -> None:
         """Keep what a sensor answered."""

@@ -207,3 +207,15 @@ def test_a_database_that_an_older_version_left_open_to_everybody_is_closed(tmp_p
     path.chmod(0o600)
     with Store(path):
         assert path.stat().st_mode & 0o777 == 0o600, "nothing is opened"
+
+
+def test_a_sensor_is_found_by_its_name_alone(store: Store) -> None:
+    for name in ("edge", "gate"):
+        store.fleet.add_sensor(name, {"socket": f"/run/{name}.sock"})
+    assert store.fleet.sensor("gate").settings == {"socket": "/run/gate.sock"}
+    assert store.fleet.settings() == {
+        name: {"socket": f"/run/{name}.sock"} for name in ("edge", "gate")
+    }
+    for name in ("", "gat"):
+        with pytest.raises(UsageError, match="there is no sensor"):
+            store.fleet.sensor(name)
