@@ -181,7 +181,7 @@ def _rules(engine: SuricataSocket, installed: Installed) -> Iterator[Check]:
             ""
             if stats.rules_loaded >= len(release.rules)
             else "The engine has not loaded Vedette's rules file. It must be in rule-files of"
-            f" suricata.yaml: {installed.path.parent / 'current' / installed.rules.name}"
+            f" suricata.yaml: {installed.rules.parents[1] / 'current' / installed.rules.name}"
         ),
         kind="indirect",
     )
