@@ -51,8 +51,10 @@ NOUNS = {
     "pool": "pool",
     "run": "run",
     "sensor": "sensor",
+    "serve": "serve",
     "sighting": "sighting",
     "source": "source",
+    "token": "token",
     "warninglist": "warninglist",
 }
 """Every command and the module of this package that has it, as a function of the same name."""

@@ -1,0 +1,86 @@
+"""One client's connection: nobody may keep it for nothing.
+
+A client that sends no complete request, sends a body for ever, or does not read its answer loses
+its connection; those that wait for an answer of ours (long polls) keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_MAX = 16_384
+"""Most bytes of a request's head."""
+HEAD_S = 20.0
+"""For a whole head, from the first byte or the connection on."""
+BODY_S = 120.0
+"""For a whole body."""
+STALL_S = 60.0
+"""Longest time in which a client reads nothing of its answer."""
+KEEP_ALIVE_S = 75
+"""How long a connection is kept between two requests."""
+
+
+class Connection(H11Protocol):
+    """uvicorn's HTTP/1.1 with time limits for what it leaves open."""
+
+    _limit: asyncio.TimerHandle | None = None
+    _limited = ""
+    _stall: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
+        """Wait for a request, but not for ever."""
+        super().connection_made(transport)
+        self._expect("head", HEAD_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the limits."""
+        self._expect("", 0)
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and see what is still missing."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """See whether the next request has begun."""
+        super().on_response_complete()
+        self._look()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly: begin to count."""
+        super().pause_writing()
+        if self._stall is None:
+            self._stall = self.loop.call_later(STALL_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        if self.flow is not None:
+            super().resume_writing()
+
+    def _look(self) -> None:
+        state = self.conn.their_state
+        if state is h11.SEND_BODY:
+            self._expect("body", BODY_S)
+        elif state is h11.IDLE and self.conn.trailing_data[0]:
+            self._expect("head", HEAD_S)
+        else:
+            self._expect("", 0)
+
+    def _expect(self, what: str, within_s: float) -> None:
+        if what == self._limited:
+            return
+        self._limited = what
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+        if what:
+            self._limit = self.loop.call_later(within_s, self.transport.abort)

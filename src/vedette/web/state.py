@@ -1,0 +1,105 @@
+"""What the routes of ``vedette serve`` share: settings, threads with hubs, who may what."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from vedette.config import Settings
+from vedette.pipeline.hub import Hub
+from vedette.store.tokens import Scope, TokenRecord
+from vedette.web.authentication import Caller, Gate, candidates, identify
+from vedette.web.noting import Notes
+from vedette.web.refusing import Refusal
+from vedette.web.workers import Workers
+
+T = TypeVar("T")
+
+_READERS = 4
+_MAKERS = 2
+
+
+class AppState:
+    """One server. All that a module of routes needs; made before the loop runs.
+
+    ``read`` is for short questions to the store, ``make`` for work that takes seconds (an archive,
+    a patch), ``write`` for what changes the store: none of them waits for the others.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.gate = Gate()
+        self.started_at = time.time()
+        self.stopping = asyncio.Event()
+        """Set when the server is told to end: whoever waits long, ends waiting."""
+        self._readers = Workers(settings, threads=_READERS, name="read")
+        self._makers = Workers(settings, threads=_MAKERS, name="make")
+        self._writer = Workers(settings, threads=1, name="write")
+        self.notes = Notes(self.write)
+
+    async def read(self, job: Callable[[Hub], T]) -> T:
+        """Ask the store something short."""
+        return await self._readers.run(job)
+
+    async def make(self, job: Callable[[Hub], T]) -> T:
+        """Do what takes long."""
+        return await self._makers.run(job)
+
+    async def write(self, job: Callable[[Hub], T]) -> T:
+        """Change the store, one job after the other; may wait for another process's transaction."""
+        return await self._writer.run(job)
+
+    async def require(self, request: Request, scope: Scope) -> Caller:
+        """Return who asks, if its token is good for this now.
+
+        The store is asked each time: a token that is revoked is refused from the next request on,
+        on connections that are open already, too.
+
+        Raises:
+            Refusal: It has no such token.
+        """
+        header = request.headers.get("authorization", "")
+        given = request.path_params.get("token", "")
+        presented = [given] if given else list(candidates(header))
+        origin = request.client.host if request.client else ""
+        record: TokenRecord | None = None
+        if presented:
+            record = await self.read(lambda hub: identify(hub.store.tokens, presented))
+        now = time.time()
+        try:
+            caller = self.gate.admit(
+                record, scope, given=bool(header or given), origin=origin, now=now
+            )
+        except Refusal as refusal:
+            self.notes.refused(origin, record.id if record else "", str(refusal))
+            raise
+        self.notes.used(caller, record.used_at if record else 0, int(now))
+        return caller
+
+    async def body(self, request: Request, most: int) -> bytes:
+        """Read the body of a request.
+
+        Raises:
+            Refusal: 413, it is longer than ``most`` bytes.
+        """
+        too_long = Refusal(413, f"the body has more than {most:,} bytes", hint="Send less at once.")
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > most:
+            raise too_long
+        parts, size = [], 0
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise too_long
+            parts.append(part)
+        return b"".join(parts)
+
+    async def close(self) -> None:
+        """Write what is only noted yet and end the threads."""
+        await self.notes.flush()
+        for workers in (self._readers, self._makers, self._writer):
+            await asyncio.to_thread(workers.close)
