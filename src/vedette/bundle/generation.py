@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -183,7 +183,7 @@ def rollback(root: Path, number: int) -> Generation:
             (root / _PIN).unlink(missing_ok=True)
         else:
             write_atomically(root / _PIN, [f"{number} {newest}\n".encode()])
-        repair(root)
+        _point(root)  # and no more: a build may be under way, whose files are nobody's leftovers
     except OSError as error:
         raise BundleError(f"cannot switch to generation {number}: {error.strerror}") from error
     return generation
@@ -197,6 +197,11 @@ def repair(root: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+    _point(root)
+
+
+def _point(root: Path) -> None:
+    """Let ``current`` point at the current generation."""
     number = _current(root, numbers(root))
     if number is None:
         return
@@ -205,16 +210,24 @@ def repair(root: Path) -> None:
         if current.is_dir() and not current.is_symlink():  # a copy that followed links
             shutil.rmtree(current.rename(root / ".dropping-current"))
         fresh = root / f".current-{number}"
+        fresh.unlink(missing_ok=True)  # of somebody who was killed here
         fresh.symlink_to(target)
         fresh.replace(current)
         sync_directory(root)
 
 
-def forget(root: Path, keep: int) -> list[int]:
-    """Remove the oldest generations beyond ``keep``, never the current; return which."""
+def forget(root: Path, keep: int, needed: Collection[int] = ()) -> list[int]:
+    """Remove the oldest generations beyond ``keep``; return which.
+
+    Args:
+        root: The directory of generations.
+        keep: How many stay.
+        needed: Numbers of others that stay, however old: somebody is told or holds them. The
+            current one always stays.
+    """
     found = numbers(root)
-    current = _current(root, found)
-    dropped = [number for number in found[: max(0, len(found) - keep)] if number != current]
+    stays = {_current(root, found), *needed}
+    dropped = [number for number in found[: max(0, len(found) - keep)] if number not in stays]
     for number in dropped:
         path = directory_of(root, number)
         gone = path.rename(root / f".dropping-{number}")

@@ -8,6 +8,7 @@ from vedette.bundle.builder import Builder, BuildResult
 from vedette.bundle.generation import Generation, forget, latest_readable, open_generation
 from vedette.errors import BundleError, HeldError
 from vedette.model import Key
+from vedette.pipeline.announcing import announce_current, needed_generations
 from vedette.pipeline.figures import Asker
 from vedette.pipeline.guarding import judged
 from vedette.pipeline.hub import Hub
@@ -82,7 +83,9 @@ def build(
             )
         )
         store.entries.remember_counts()
-        dropped = forget(settings.bundles, settings.bundle.keep)
+        announce_current(hub)
+        needed = needed_generations(hub)
+        dropped = forget(settings.bundles, settings.bundle.keep, needed)
     log.info(
         "bundle.built" if result.created else "bundle.unchanged",
         generation=manifest.generation,

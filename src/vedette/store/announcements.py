@@ -79,7 +79,7 @@ class Announcements:
                 signature=signature,
             )
             db.execute(
-                f"INSERT INTO announcement({_COLUMNS}) VALUES(?,?,?,?,?,?,?,?)",  # noqa: S608
+                f"INSERT INTO announcement({_COLUMNS}) VALUES(?,?,?,?,?,?,?,?)",
                 msgspec.structs.astuple(record),
             )
             then(serial)

@@ -89,7 +89,7 @@ class Reports:
             record = msgspec.structs.replace(record, since=since)
             marks = ",".join("?" * len(record.__struct_fields__))
             db.execute(
-                f"INSERT OR REPLACE INTO sensor_state({_COLUMNS}) VALUES({marks})",  # noqa: S608
+                f"INSERT OR REPLACE INTO sensor_state({_COLUMNS}) VALUES({marks})",
                 msgspec.structs.astuple(record),
             )
             if not is_same:

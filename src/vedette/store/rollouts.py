@@ -26,7 +26,8 @@ class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
     spread_at: int = 0
     """When the others got it."""
     resumed_at: int = 0
-    """When a person let it go on; what happened before that stops it no more."""
+    """When a person let it go on; what happened before that stops it no more. Of one that was
+    stopped: newer generations may follow."""
     ended_at: int = 0
     why: str = ""
     """Of a pause or a stop, for people."""
@@ -40,7 +41,7 @@ class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_held(self) -> bool:
         """Whether newer generations have to wait for a person."""
-        return self.state in {"paused", "stopped"}
+        return self.state == "paused" or (self.state == "stopped" and not self.resumed_at)
 
 
 _FIELDS = tuple(field for field in RolloutRecord.__struct_fields__ if field != "id")
@@ -62,7 +63,7 @@ class Rollouts:
         )
         marks = ",".join("?" * len(_FIELDS))
         self._db.execute(
-            f"INSERT INTO rollout({_COLUMNS}) VALUES({marks})",  # noqa: S608
+            f"INSERT INTO rollout({_COLUMNS}) VALUES({marks})",
             [getattr(record, name) for name in _FIELDS],
         )
 
