@@ -106,6 +106,11 @@ class RulesDirectory:
         """Touch nothing yet."""
         self.path = path
 
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """The directory that this one is a copy of, on another machine."""
+        return self._elsewhere
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep a second push out.
