@@ -12,13 +12,11 @@ from typing import NamedTuple
 from vedette.buffers import DatasetType
 from vedette.ruleset.manifest import SetInfo
 from vedette.ruleset.sizing import fits
+from vedette.sensor.crossover import Limit
 from vedette.sensor.difference import difference
 from vedette.sensor.install import Installed
 from vedette.sensor.protocol import fits as fits_line
 from vedette.sensor.release import Entry, Release, datavalue, entry_of, file_name, is_lookable
-
-_ALWAYS_SMALL = 1_000
-_SHARE_MAX = 10
 
 
 class SetChange(NamedTuple):
@@ -64,7 +62,7 @@ class TooFar(NamedTuple):
 
 
 def plan(
-    before: Installed, after: Installed, memcaps: Mapping[str, int], changes_max: int
+    before: Installed, after: Installed, memcaps: Mapping[str, int], limit: Limit
 ) -> Delta | TooFar:
     """Compare two generations.
 
@@ -72,25 +70,27 @@ def plan(
         before: What the engine holds.
         after: What it shall hold.
         memcaps: Of each set, as the engine loaded it.
-        changes_max: More changed entries are not worth it.
+        limit: More changed entries are not worth it.
     """
     if reason := _other_rules(before.release, after.release):
         return TooFar(reason)
     old_sets = {info.name: info for info in before.release.sets}
     changes: list[SetChange] = []
-    left = changes_max
+    left = limit.changes
     for info in after.release.sets:
         old = old_sets[info.name]
         if info.sha256 == old.sha256:
             continue
         change = _compare(before, after, old, info, left)
+        if change is None:
+            return TooFar(limit.reason)
         if isinstance(change, TooFar):
             return change
         if reason := _does_not_fit(change, memcaps.get(info.name, 0)):
             return TooFar(reason)
         left -= len(change.added) + len(change.removed)
         changes.append(change)
-    return _worth_it(Delta(changes), after.release)
+    return Delta(changes)
 
 
 def _other_rules(before: Release, after: Release) -> str:
@@ -108,7 +108,8 @@ def _other_rules(before: Release, after: Release) -> str:
 
 def _compare(
     before: Installed, after: Installed, old: SetInfo, info: SetInfo, left: int
-) -> SetChange | TooFar:
+) -> SetChange | TooFar | None:
+    """None: there are more changes than are left."""
     if not is_lookable(info):
         return TooFar(f"the hash list {info.name} has changed, and only a reload reads it again")
     files = before.path / file_name(old), after.path / file_name(info)
@@ -117,7 +118,7 @@ def _compare(
     except OSError as error:
         return TooFar(f"{error.filename} cannot be read: {error.strerror}")
     if found is None:
-        return TooFar(f"more than the allowed number of entries have changed ({info.name})")
+        return None
     canaries = datavalue(old, old.canary), datavalue(info, info.canary)
     added = [entry_of(info, line) for line in found.added]
     removed = [entry_of(info, line) for line in found.removed]
@@ -148,11 +149,3 @@ def _does_not_fit(change: SetChange, memcap_bytes: int) -> str:
         if not fits_line(command, arguments):
             return f"an entry of {info.name} is too long for a socket command"
     return ""
-
-
-def _worth_it(delta: Delta, release: Release) -> Delta | TooFar:
-    changes = delta.added + delta.removed
-    entries = sum(info.entries for info in release.sets)
-    if changes > _ALWAYS_SMALL and changes * _SHARE_MAX > entries:
-        return TooFar(f"{changes:,} of {entries:,} entries have changed")
-    return delta

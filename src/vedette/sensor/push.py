@@ -19,8 +19,10 @@ from vedette.ruleset.engine import Target, profile_for
 from vedette.sensor import reload
 from vedette.sensor.check import check_rules
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.crossover import keep_speed, speed_of
 from vedette.sensor.delta import Delta, SetChange, TooFar, plan
 from vedette.sensor.install import Installed, RulesDirectory, State
+from vedette.sensor.owner import claim
 from vedette.sensor.proof import Plan, Proof, holds, prove
 from vedette.sensor.protocol import EngineGoneError, Outcome
 from vedette.sensor.reach import directory_of, reached
@@ -82,22 +84,33 @@ def target_of(sensor: Sensor) -> Target:
     return Target(profile, context=sensor.context and profile is not Profile.V7_0)
 
 
-def push(sensor: Sensor, release: Release, sources: Mapping[str, Path]) -> Pushed:
+def push(
+    sensor: Sensor,
+    release: Release,
+    sources: Mapping[str, Path],
+    *,
+    hub: str = "",
+    take_over: bool = False,
+) -> Pushed:
     """Bring a release into force and prove it.
 
     Args:
         sensor: Where.
         release: What.
         sources: Where each of its files is now.
+        hub: Instance id of the hub whose release it is; ``""``: of none.
+        take_over: Also from another hub that pushed here before.
 
     Raises:
         BusyError: Another push is going on.
-        SensorError: The files cannot be installed or fail the test (the generation in force stays),
-            or the engine cannot be reached (the files stay; it loads them when it starts).
+        SensorError: The directory is another hub's; the files cannot be installed or fail the test
+            (the generation in force stays); or the engine cannot be reached (the files stay; it
+            loads them when it starts).
     """
     started = time.monotonic()
     directory = directory_of(sensor)
     with reached(sensor) as near, directory.lock():
+        claim(directory, hub, take_over=take_over)
         before = directory.current()
         installed = directory.install(release, sources)
         if before is None or installed.path != before.path:
@@ -136,14 +149,14 @@ class _Push:
         self._before = before
         self._installed = installed
         self._state = directory.state()
+        self._speed = speed_of(directory)
 
     def run(self) -> tuple[_Step, Proof]:
         step, proof = self._first()
         if not proof.ok and step.how != "reload":
             red = ", ".join(check.name for check in proof.failed[:3])
             with self._connect_patiently() as engine:
-                mark = reload.reload(engine, self._sensor.reload_timeout_s)
-                step = _Step("reload", f"after {step.how} the proof failed: {red}", mark)
+                step = self._reload(engine, f"after {step.how} the proof failed: {red}")
                 proof = self._prove(engine, step)
         self._remember(step, proof)
         return step, proof
@@ -164,10 +177,10 @@ class _Push:
         start = reload.mark(engine, since)
         way = self._choose(engine, since, start)
         if isinstance(way, TooFar):
-            mark = reload.reload(engine, self._sensor.reload_timeout_s)
-            return _Step("reload", way.reason, mark)
+            return self._reload(engine, way.reason)
         if not way.changes:
             return _Step("nothing", "", start, keeps_memcaps=True)
+        began = time.monotonic()
         try:
             for change in way.changes:
                 _apply_change(engine, change)
@@ -175,9 +188,21 @@ class _Push:
             reason = str(error)
         else:
             if reload.mark(engine, start) == start:
+                self._learn_delta(way, time.monotonic() - began)
                 return _Step("delta", "", start, way, keeps_memcaps=True)
             reason = "somebody else reloaded the rules at the same time"
-        return _Step("reload", reason, reload.reload(engine, self._sensor.reload_timeout_s), way)
+        return self._reload(engine, reason)._replace(delta=way)
+
+    def _reload(self, engine: SuricataSocket, reason: str) -> _Step:
+        mark, seconds = reload.reload(engine, self._sensor.reload_timeout_s)
+        self._speed = self._speed.after_reload(seconds)
+        keep_speed(self._directory, self._speed)
+        return _Step("reload", reason, mark)
+
+    def _learn_delta(self, delta: Delta, seconds: float) -> None:
+        speed = self._speed.after_delta(delta.added + delta.removed, seconds)
+        if speed != self._speed:
+            keep_speed(self._directory, speed)
 
     def _choose(self, engine: SuricataSocket, since: Mark | None, now: Mark) -> Delta | TooFar:
         """Nothing (an empty delta), a delta, or the reason for a reload."""
@@ -192,7 +217,9 @@ class _Push:
             return Delta([])
         if self._before is None or not holds(engine, self._before.release):
             return TooFar("the engine does not hold the generation before")
-        return plan(self._before, self._installed, self._memcaps(happened), self._sensor.delta_max)
+        entries = sum(info.entries for info in self._installed.release.sets)
+        limit = self._speed.limit(entries, self._sensor.delta_max)
+        return plan(self._before, self._installed, self._memcaps(happened), limit)
 
     def _memcaps(self, happened: Activity) -> dict[str, int]:
         """Return what the engine loaded each set with, the least of what is possible."""

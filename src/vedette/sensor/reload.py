@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -26,6 +27,15 @@ class Mark(Struct, frozen=True):
     """How many reloads have begun."""
     loaded_at: str
     """When the rules in force were loaded."""
+
+
+class Reloaded(NamedTuple):
+    """A reload of ours that has ended."""
+
+    mark: Mark
+    """After it; no reload that began before it is running any more."""
+    seconds: float
+    """How long it took, waiting for somebody else's apart."""
 
 
 class Activity(StrEnum):
@@ -61,11 +71,8 @@ def activity(since: Mark, now: Mark) -> Activity:
     return Activity.UNKNOWN
 
 
-def reload(engine: SuricataSocket, timeout_s: float) -> Mark:
+def reload(engine: SuricataSocket, timeout_s: float) -> Reloaded:
     """Reload the rules and wait until they are in force; a reload that already runs goes first.
-
-    Returns:
-        The mark after it; no reload that began before this one is running any more.
 
     Raises:
         SensorError: The engine cannot reload, or not in time.
@@ -73,10 +80,12 @@ def reload(engine: SuricataSocket, timeout_s: float) -> Mark:
     deadline = time.monotonic() + timeout_s
     while True:
         before = mark(engine)
+        began = time.monotonic()
         outcome = engine.begin_reload()
         if outcome is Outcome.DONE:
             loaded_at = _wait(engine, before.loaded_at, deadline, timeout_s)
-            return Mark(before.reloads + 1, loaded_at)
+            seconds = time.monotonic() - began
+            return Reloaded(Mark(before.reloads + 1, loaded_at), round(seconds, 3))
         if outcome is not Outcome.RELOADING:
             raise _refused(outcome)
         _sleep(deadline, timeout_s)

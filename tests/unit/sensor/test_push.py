@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from vedette.errors import BusyError, SensorError
+from vedette.sensor.crossover import Limit, Speed, keep_speed, speed_of
 from vedette.sensor.delta import TooFar, plan
 from vedette.sensor.install import RulesDirectory
 from vedette.sensor.push import push, target_of
@@ -107,6 +108,7 @@ def test_more_changes_than_allowed_are_reloaded(desk: Any) -> None:
 
 def test_what_does_not_fit_the_loaded_memcap_is_never_added(desk: Any) -> None:
     desk.push({"names": NAMES}, memcap_mb=1)
+    keep_speed(RulesDirectory(desk.sensor.rules_path), Speed(entries_per_s=1e6, reload_s=60))
     pushed = desk.push({"names": [f"n{n}.example" for n in range(9000)]}, memcap_mb=1)
     # It fits no memcap of 1 MiB: the engine says "done", the proof says what is true.
     assert (pushed.how, pushed.proof.ok) == ("reload", False)
@@ -359,7 +361,7 @@ def test_a_set_of_another_shape_is_not_changed_over_the_socket(desk: Any) -> Non
     assert before is not None
     wider = structs.replace(before.release.sets[0], hashsize=2048)
     after = before._replace(release=structs.replace(before.release, sets=(wider,)))
-    assert plan(before, after, {}, 100) == TooFar("there are other datasets")
+    assert plan(before, after, {}, Limit(100, "")) == TooFar("there are other datasets")
 
 
 def test_a_generation_before_that_was_damaged_is_no_base_for_a_delta(desk: Any) -> None:
@@ -368,3 +370,35 @@ def test_a_generation_before_that_was_damaged_is_no_base_for_a_delta(desk: Any) 
     pushed = desk.push({"names": NAMES[1:]})
     assert (pushed.how, pushed.proof.ok) == ("reload", True)
     assert "names.lst cannot be read: No such file" in pushed.reason
+
+
+def test_what_is_measured_at_a_push_decides_the_next_one(desk: Any) -> None:
+    directory = RulesDirectory(desk.sensor.rules_path)
+    desk.engine.reload_s = 0.4
+    assert desk.push({"names": NAMES}).how == "reload"
+    assert speed_of(directory).last_reload_s >= 0.4
+    assert desk.push({"names": NAMES[150:]}).how == "delta"
+    measured = speed_of(directory)
+    assert measured.entries_per_s > 100
+    keep_speed(directory, Speed(entries_per_s=200, reload_s=0.5))
+    pushed = desk.push({"names": NAMES})
+    assert (pushed.how, pushed.proof.ok) == ("reload", True)
+    assert "more than 100 entries have changed: at 200 a second" in pushed.reason
+    keep_speed(directory, Speed(entries_per_s=200, reload_s=1))
+    assert desk.push({"names": NAMES[150:]}).how == "delta"
+
+
+def test_another_hub_may_not_push_here_unless_it_takes_over(desk: Any) -> None:
+    first, second = desk.release({"names": NAMES}), desk.release({"names": NAMES[1:]})
+    assert push(desk.sensor, *first, hub="one").proof.ok
+    desk.engine.commands.clear()
+    with pytest.raises(SensorError, match=r"belongs to another hub \(one, since") as caught:
+        push(desk.sensor, *second, hub="two")
+    assert "--take-over" in caught.value.hint
+    assert desk.engine.commands == []
+    current = RulesDirectory(desk.sensor.rules_path).current()
+    assert current is not None
+    assert current.release == first[0]
+    assert push(desk.sensor, *second, hub="two", take_over=True).how == "delta"
+    with pytest.raises(SensorError, match="belongs to another hub"):
+        push(desk.sensor, *first, hub="one")

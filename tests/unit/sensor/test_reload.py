@@ -14,7 +14,7 @@ from vedette.sensor.reload import Activity, Mark, activity, mark, reload
 def test_a_reload_is_waited_for(desk: Any) -> None:
     with SuricataSocket(desk.engine.path) as engine:
         before = mark(engine)
-        after = reload(engine, 5)
+        after = reload(engine, 5).mark
         assert after.reloads == before.reloads + 1
         assert after.loaded_at != before.loaded_at
         assert mark(engine, after) == after
@@ -24,7 +24,7 @@ def test_a_reload_of_somebody_else_goes_first(desk: Any) -> None:
     desk.engine.reload_s = 0.2
     desk.engine.begin_reload()
     with SuricataSocket(desk.engine.path) as engine:
-        assert reload(engine, 5).reloads == 2
+        assert reload(engine, 5).mark.reloads == 2
 
 
 def test_a_reload_that_takes_too_long_is_an_error(desk: Any) -> None:
@@ -54,7 +54,7 @@ def test_a_slow_reload_is_not_taken_for_one_given_up(
     monkeypatch.setattr("vedette.sensor.reload._DOUBT_S", 0.05)
     desk.engine.reload_s = 0.3
     with SuricataSocket(desk.engine.path) as engine:
-        assert reload(engine, 5).reloads == 1
+        assert reload(engine, 5).mark.reloads == 1
 
 
 @pytest.mark.parametrize(
