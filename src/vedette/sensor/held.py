@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from vedette.errors import SensorError
-from vedette.sensor.client import SuricataSocket
 from vedette.sensor.difference import difference
 from vedette.sensor.install import Installed
 from vedette.sensor.proof import Plan, Proof, prove
-from vedette.sensor.reach import directory_of, reached
+from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.release import entry_of, file_name, is_lookable
 from vedette.sensor.settings import Sensor
 
@@ -42,7 +41,7 @@ def prove_held(sensor: Sensor, *, members: int = 100, seed: int | None = None) -
     )
     with (
         reached(sensor) as near,
-        SuricataSocket(near.socket_path, near.timeout_s) as engine,
+        engine_of(near) as engine,
     ):
         return prove(engine, sensor.name, installed, plan)
 

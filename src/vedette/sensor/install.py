@@ -28,7 +28,7 @@ from vedette.sensor.reload import Mark
 log = structlog.get_logger(__name__)
 
 CURRENT = "current"
-_RELEASE_FILE = "release.json"
+RELEASE_FILE = "release.json"
 _STATE_FILE = "engine.json"
 _UNFINISHED = ".new-"
 _HINTS: Mapping[int, str] = {
@@ -259,7 +259,7 @@ class RulesDirectory:
                     hint="It was changed after it was published: vedette bundle build --whole",
                 )
             _sync(target)
-        write_atomically(new / _RELEASE_FILE, [msgspec.json.encode(release)])
+        write_atomically(new / RELEASE_FILE, [msgspec.json.encode(release)])
 
     def _copy(self, source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
@@ -285,7 +285,7 @@ def damaged(installed: Installed) -> list[str]:
 
 def _read(path: Path) -> Installed | None:
     try:
-        release = msgspec.json.decode((path / _RELEASE_FILE).read_bytes(), type=Release)
+        release = msgspec.json.decode((path / RELEASE_FILE).read_bytes(), type=Release)
     except (OSError, msgspec.DecodeError):
         return None
     return Installed(path, release)

@@ -25,7 +25,7 @@ from vedette.sensor.install import Installed, RulesDirectory, State
 from vedette.sensor.owner import claim
 from vedette.sensor.proof import Plan, Proof, holds, prove
 from vedette.sensor.protocol import EngineGoneError, Outcome
-from vedette.sensor.reach import directory_of, reached
+from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.release import Release
 from vedette.sensor.reload import Activity, Mark
 from vedette.sensor.settings import Sensor
@@ -78,7 +78,7 @@ def target_of(sensor: Sensor) -> Target:
     """
     with (
         reached(sensor) as near,
-        SuricataSocket(near.socket_path, near.timeout_s) as engine,
+        engine_of(near) as engine,
     ):
         profile = profile_for(engine.version())
     return Target(profile, context=sensor.context and profile is not Profile.V7_0)
@@ -271,7 +271,7 @@ class _Push:
         Raises:
             SensorError: The engine is not there.
         """
-        engine = SuricataSocket(self._sensor.socket_path, self._sensor.timeout_s)
+        engine = engine_of(self._sensor)
         try:
             return engine.connect()
         except EngineGoneError as error:

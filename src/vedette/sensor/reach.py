@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
+from vedette.sensor.client import SuricataSocket
 from vedette.sensor.install import RulesDirectory
-from vedette.sensor.settings import Sensor
+from vedette.sensor.settings import Delivery, Sensor
+from vedette.sensor.ssh import RemoteDirectory
+from vedette.sensor.ssh_engine import ForwardedSocket
+from vedette.sensor.ssh_link import Link
+
+
+class _Near(Sensor, frozen=True, kw_only=True):
+    """A sensor whose socket is forwarded to this machine."""
+
+    far: Sensor
 
 
 def directory_of(sensor: Sensor) -> RulesDirectory:
-    """Return the sensor's rules directory, wherever it is."""
+    """Return the sensor's rules directory, wherever it is.
+
+    Raises:
+        UsageError: The settings of a sensor that is reached by ssh cannot mean anything.
+    """
+    if sensor.delivery is Delivery.SSH:
+        return RemoteDirectory(sensor)
     return RulesDirectory(sensor.rules_path)
 
 
@@ -21,4 +39,19 @@ def reached(sensor: Sensor) -> Iterator[Sensor]:
     Raises:
         SensorError: The sensor's machine cannot be reached.
     """
-    yield sensor
+    if sensor.delivery is not Delivery.SSH:
+        yield sensor
+        return
+    link = Link(sensor)
+    link.open()
+    yield _Near(**{**msgspec.structs.asdict(sensor), "socket": str(link.socket), "far": sensor})
+
+
+def engine_of(near: Sensor) -> SuricataSocket:
+    """Return the engine of a sensor that is reached; not connected yet.
+
+    Over ssh its errors tell an engine that is gone from a connection that is gone.
+    """
+    if isinstance(near, _Near):
+        return ForwardedSocket(near.far)
+    return SuricataSocket(near.socket_path, near.timeout_s)
