@@ -97,7 +97,7 @@ def _find(ours: Ours, events: list[Event]) -> list[Observed] | None:
     """Return the values of the alert's transaction, nothing if it is there without any."""
     answer: list[Observed] | None = None
     for event in events:
-        if event.flow_id != ours.event.flow_id or not _same_transaction(event, ours):
+        if event.flow_id != ours.event.flow_id or not same_transaction(event, ours):
             continue
         if items := observed(event, ours.place):
             return items
@@ -107,7 +107,7 @@ def _find(ours: Ours, events: list[Event]) -> list[Observed] | None:
     return answer
 
 
-def _same_transaction(event: Event, ours: Ours) -> bool:
+def same_transaction(event: Event, ours: Ours) -> bool:
     """Whether an event is about the request of the alert.
 
     Events without a number belong to the flow as a whole (tls, ssh), but not those of a file: they
