@@ -1,0 +1,124 @@
+"""What runs on the machine of a sensor: POSIX shell, with sha256sum, tar, and ``mv -T``.
+
+Hard rule: constants only. Whatever a person can set comes as ``$1``, ``$2``... and is used in
+quotes, behind ``--``. GNU and BusyBox have all that is used (``sync FILE`` or a plain ``sync``).
+"""
+
+from __future__ import annotations
+
+_SYNC = 'made_safe() { sync -- "$@" 2>/dev/null || sync; }\n'
+
+LOOK = """
+set -eu
+[ -d "$1" ] || mkdir -p -- "$1"
+cd -- "$1"
+[ -w . ] || { echo "$1: Permission denied" >&2; exit 9; }
+printf 'current %s\\n' "$(readlink current || :)"
+for made in gen-*; do
+  [ -d "$made" ] || continue
+  sum=$(sha256sum 2>/dev/null < "$made/release.json") || sum=-
+  printf 'generation %s %s\\n' "${sum%% *}" "$made"
+done
+for packer in zstd gzip; do
+  if command -v "$packer" >/dev/null 2>&1; then printf 'packer %s\\n' "$packer"; fi
+done
+echo end
+"""
+"""``$1``: the rules directory, which is made. Prints what is there."""
+
+INSTALL = (
+    _SYNC
+    + """
+set -eu
+umask 022
+cd -- "$1"
+new=$2 made=$3 packer=$4
+shift 4
+[ ! -e "$made" ] || { echo "$made: File exists" >&2; exit 8; }
+rm -rf .new-*
+trap 'rm -rf -- "$new"' EXIT
+trap 'exit 7' HUP INT TERM
+mkdir -- "$new"
+while [ "$1" != -- ]; do
+  ln -- "$1" "$new/${1##*/}" 2>/dev/null || :
+  shift
+done
+case $packer in
+  zstd) zstd -dqc ;;
+  gzip) gzip -dc ;;
+  *) cat ;;
+esac | tar -xof - -C "$new"
+cd -- "$new"
+printf '%s\\n' "$2" | sha256sum -c || exit 6
+chmod 644 -- *
+made_safe * .
+cd ..
+mv -T -- "$new" "$made"
+trap - EXIT
+made_safe .
+"""
+)
+"""Rules directory, new name, final name, packer, files to link, ``--``, the list of sums; a packed
+tar of the others on standard input. Code 6: a sum is wrong, printed as ``NAME: FAILED``."""
+
+SWITCH = (
+    _SYNC
+    + """
+set -eu
+cd -- "$1"
+[ -d "$2" ]
+trap 'rm -f -- "$3"' EXIT
+ln -s -- "$2" "$3"
+mv -f -T -- "$3" current
+made_safe .
+"""
+)
+"""Rules directory, generation, a name for the new link."""
+
+DAMAGED = """
+cd -- "$1" || exit
+printf 'current %s\\n' "$(readlink current)"
+cd -- "$2" || exit 0
+shift 2
+sha256sum -- "$@" 2>/dev/null
+echo end
+"""
+"""Rules directory, generation, its files. Prints their sums."""
+
+RUN = """
+cd -- "$1" || exit
+tmp=$PWD/$2
+shift 2
+trap 'rm -rf -- "$tmp"' EXIT
+trap 'exit 7' HUP INT TERM
+mkdir -- "$tmp" || exit
+( "$@" ) </dev/null 2>&1
+echo
+echo "vedette-code $?"
+"""
+"""Rules directory, name of a directory that lives as long as the command, the command."""
+
+PRUNE = """
+cd -- "$1" || exit
+kept=" $(readlink current) $2 "
+for made in gen-*; do
+  case $kept in *" $made "*) ;; *) rm -rf -- "$made" ;; esac
+done
+"""
+"""Rules directory, names to keep with one space between them."""
+
+SOCKET = """
+way=$1
+while [ "$way" != / ]; do
+  way=$(dirname -- "$way")
+  [ -d "$way" ] && { [ -x "$way" ] || { echo "closed $way"; exit 0; }; }
+done
+[ -e "$1" ] || { echo missing; exit 0; }
+[ -S "$1" ] || { echo "other"; exit 0; }
+[ -w "$1" ] || { echo denied; exit 0; }
+while read -r _ _ _ flags _ _ _ path; do
+  [ "$flags" = 00010000 ] && [ "${path##*/}" = "${1##*/}" ] && { echo listening; exit 0; }
+done < /proc/net/unix
+echo deaf
+"""
+"""The socket. Prints what is the matter with it; ``listening`` if nothing is."""

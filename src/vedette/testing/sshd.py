@@ -1,0 +1,216 @@
+"""A real OpenSSH server for tests, on a port of loopback, with keys and accounts of its own.
+
+As root it can also have a restricted account: then it runs with a passwd of its own, which only it
+and what it starts can see (a mount namespace).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from vedette.sensor.settings import Delivery, Sensor
+
+SSHD = Path("/usr/sbin/sshd")
+_START_S = 10.0
+_UID = 64_111
+HOST = "probe"
+"""The Host of :attr:`SshServer.config`."""
+
+
+class SshServer:
+    """One server, from entering to leaving.
+
+    Args:
+        directory: Of its own, with a short path.
+        settings: More lines of sshd_config; the first of a name counts.
+        account: Name of a restricted account to log in as; ``""``: who we are.
+        key_options: Of our key in authorized_keys (``restrict,port-forwarding``).
+        before: A command of the shell that root runs in the server's namespace before it starts.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        settings: Sequence[str] = (),
+        account: str = "",
+        key_options: str = "",
+        before: str = "",
+    ) -> None:
+        """Write keys and configuration.
+
+        Raises:
+            FileNotFoundError: There is no sshd on this machine.
+        """
+        if not SSHD.exists():
+            raise FileNotFoundError("no sshd (run: tools/apt.sh openssh-server)")
+        self.path = directory
+        self.account = account
+        self._before = before
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        self.home = directory / "home"
+        self.home.mkdir()
+        if account:
+            for path in (directory, directory.parent):
+                path.chmod(0o711)  # a temporary directory lets only its owner through
+            os.chown(self.home, _UID, _UID)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        for name in ("host", "client"):
+            self.make_key(name)
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self._public('host')}\n")
+        self.trust("client", key_options)
+        lines = [
+            *settings,
+            f"Port {self.port}",
+            "ListenAddress 127.0.0.1",
+            f"HostKey {directory / 'host'}",
+            f"AuthorizedKeysFile {directory / 'authorized_keys'}",
+            f"PidFile {directory / 'sshd.pid'}",
+            "PermitRootLogin yes",
+            "PasswordAuthentication no",
+            "KbdInteractiveAuthentication no",
+            "StrictModes no",
+            "UsePAM no",
+        ]
+        (directory / "sshd_config").write_text("".join(f"{line}\n" for line in lines))
+        self.write_config()
+
+    @property
+    def config(self) -> Path:
+        """The client's ssh_config."""
+        return self.path / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys that the client trusts."""
+        return self.path / "known_hosts"
+
+    @property
+    def uid(self) -> int:
+        """Of the account that is logged in as."""
+        return _UID if self.account else os.geteuid()
+
+    def sensor(self, **settings: object) -> Sensor:
+        """Return a sensor that is reached through this server."""
+        fields = {
+            "name": "probe",
+            "delivery": Delivery.SSH,
+            "ssh": HOST,
+            "ssh_options": ("-F", str(self.config)),
+            "mirror": str(self.path / "mirrors"),
+            "restart_timeout_s": 5.0,
+        }
+        return msgspec.convert(fields | settings, type=Sensor)
+
+    def make_key(self, name: str) -> None:
+        """Make a key of that name, in the place of the one before."""
+        for path in (self.path / name, self.path / f"{name}.pub"):
+            path.unlink(missing_ok=True)
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test"]
+        subprocess.run([*command, "-f", str(self.path / name)], check=True)  # noqa: S603
+
+    def trust(self, name: str, options: str = "") -> None:
+        """Let in whoever has the key of that name, and nobody else."""
+        line = f"{options} {self._public(name)}\n".lstrip()
+        (self.path / "authorized_keys").write_text(line)
+
+    def write_config(self, *more: str) -> None:
+        """Write the client's ssh_config."""
+        lines = [
+            f"Host {HOST}",
+            "HostName 127.0.0.1",
+            f"Port {self.port}",
+            f"User {self.account}" if self.account else "",
+            f"IdentityFile {self.path / 'client'}",
+            "IdentitiesOnly yes",
+            f"UserKnownHostsFile {self.known_hosts}",
+            "GlobalKnownHostsFile none",
+            *more,
+        ]
+        self.config.write_text("".join(f"{line}\n" for line in lines))
+
+    def _public(self, name: str) -> str:
+        return " ".join((self.path / f"{name}.pub").read_text().split()[:2])
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it and all its connections."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and wait until it listens.
+
+        Raises:
+            RuntimeError: It did not start.
+        """
+        command = [str(SSHD), "-D", "-f", str(self.path / "sshd_config")]
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # where it locks its unprivileged half in
+        if self.account or self._before:
+            command = ["unshare", "--mount", "sh", "-ec", self._namespace(), "sh", *command]
+        log = self.path / "sshd.log"
+        with log.open("ab") as console:
+            self._process = subprocess.Popen(  # noqa: S603
+                [*command, "-E", str(log)], stdout=console, stderr=console, start_new_session=True
+            )
+        deadline = time.monotonic() + _START_S
+        while not self._listens():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"sshd did not start:\n{log.read_text()}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Kill it and all its connections."""
+        if self._process is not None:
+            self.cut()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def cut(self) -> int:
+        """Kill all connections that stand now, as a network does; returns how many there were."""
+        if self._process is None:
+            return 0
+        sessions = _children(self._process.pid)
+        for session in sessions:
+            for pid in (session, *_children(session)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return len(sessions)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _namespace(self) -> str:
+        lines = [self._before]
+        if self.account:
+            line = f"{self.account}:x:{_UID}:{_UID}::{self.home}:/bin/sh\n"
+            (self.path / "passwd").write_text(Path("/etc/passwd").read_text() + line)
+            lines.append(f"mount --bind '{self.path / 'passwd'}' /etc/passwd")
+        return "\n".join([*lines, 'exec "$@"'])
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in found.split()]
