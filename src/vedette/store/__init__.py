@@ -28,6 +28,7 @@ from vedette.store.hunts import Hunts
 from vedette.store.inbox import Counts, Inbox, Judged, TestCount, Wanted, Withdrawn
 from vedette.store.intake import Intake
 from vedette.store.marks import Mark, Marks, Status
+from vedette.store.measures import Measures
 from vedette.store.messages import Messages
 from vedette.store.news import News
 from vedette.store.noting import Noting
@@ -45,7 +46,7 @@ from vedette.store.records import (
     SourceRecord,
     check_name,
 )
-from vedette.store.reports import EventRecord, FetchRecord, Reports, StateRecord
+from vedette.store.reports import EventRecord, Reports, StateRecord
 from vedette.store.retro import Retro
 from vedette.store.rollouts import RolloutRecord, Rollouts
 from vedette.store.ruled import Ruled
@@ -64,7 +65,6 @@ __all__ = [
     "Deed",
     "Entries",
     "EventRecord",
-    "FetchRecord",
     "Fired",
     "Firing",
     "Fleet",
@@ -79,6 +79,7 @@ __all__ = [
     "Judged",
     "Mark",
     "Marks",
+    "Measures",
     "Messages",
     "News",
     "Noting",
@@ -162,6 +163,7 @@ class Store:
         self.tokens = Tokens(self._db)
         self.audit = Audit(self._db)
         self.timeline = Timeline(self._db)
+        self.measures = Measures(self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -177,6 +179,14 @@ class Store:
     def close(self) -> None:
         """Close the database; an open transaction is rolled back."""
         self._db.close()
+
+    def written(self) -> int:
+        """Return a number that is another one after another connection has written anything.
+
+        It costs microseconds: whoever waits for a change asks it again and again.
+        """
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

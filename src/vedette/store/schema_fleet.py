@@ -97,7 +97,7 @@ CREATE TABLE audit(
     began INTEGER NOT NULL DEFAULT 0   -- id of the row that this one ends; 0: it stands alone
 );
 CREATE INDEX audit_by_subject ON audit(subject);
-CREATE INDEX audit_by_action ON audit(action, at);
+CREATE INDEX audit_by_action ON audit(action, at, ok);
 CREATE INDEX audit_by_began ON audit(began) WHERE began>0;
 CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
 BEGIN SELECT raise(ABORT, 'the audit trail is only appended to'); END;
@@ -106,4 +106,6 @@ BEGIN SELECT raise(ABORT, 'the audit trail is only appended to'); END;
 CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit
 WHEN EXISTS (SELECT 1 FROM audit WHERE id=NEW.id)
 BEGIN SELECT raise(ABORT, 'the audit trail is only appended to'); END;
+-- Hits are counted for every look of a monitor.
+CREATE INDEX hit_counted ON hit(sensor, origin, status, count);
 """
