@@ -66,9 +66,9 @@ class Event(Struct, frozen=True):
         """When it happened, in UTC; None if it does not say."""
         try:
             moment = datetime.fromisoformat(self.timestamp)
-        except ValueError:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # at the ends of all time, a zone leads beyond them
             return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def transaction(self) -> int | None:

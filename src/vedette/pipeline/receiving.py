@@ -147,7 +147,7 @@ class Intake:
     """Takes what agents send. Of one thread, like its hub; one for each state directory."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self.hub = hub
         self._readers: OrderedDict[str, tuple[str, HitReader]] = OrderedDict()
         """By sensor: the cursor at which it stands, and the reader with the last blocks."""
 
@@ -169,13 +169,13 @@ class Intake:
                 "these lines have no end that is told from their beginning",
                 hint="Send X-Vedette-To: the place behind them, as you call it.",
             )
-        place = place_of(self._hub, sensor)
+        place = place_of(self.hub, sensor)
         if place.cursor != before:
             return Receipt(place.cursor, taken=place.cursor == after)
         data, skipped = _usable(lines)
         reader = self._reader(sensor, place)
         after_them = msgspec.structs.replace(place, cursor=after)
-        reading = fold(self._hub, reader, data, after_them, skipped, count_minutes=False)
+        reading = fold(self.hub, reader, data, after_them, skipped, count_minutes=False)
         self._keep(sensor, after, reader)
         return Receipt(after, taken=True, reading=reading)
 
@@ -186,7 +186,7 @@ class Intake:
         """
         cursor, reader = self._readers.pop(sensor, ("", None))
         if reader is None or cursor != place.cursor:
-            return reader_of(self._hub, sensor, place)
+            return reader_of(self.hub, sensor, place)
         return reader
 
     def _keep(self, sensor: str, cursor: str, reader: HitReader) -> None:

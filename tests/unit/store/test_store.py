@@ -219,3 +219,14 @@ def test_a_sensor_is_found_by_its_name_alone(store: Store) -> None:
     for name in ("", "gat"):
         with pytest.raises(UsageError, match="there is no sensor"):
             store.fleet.sensor(name)
+
+
+def test_that_another_connection_wrote_is_seen(store: Store) -> None:
+    before = store.written()
+    assert store.written() == before
+    with Store(store.path) as other:
+        other.fleet.add_sensor("gate", {})
+        after = store.written()
+        assert after != before
+        assert other.fleet.settings() == {"gate": {}}
+    assert store.written() == after
