@@ -47,6 +47,7 @@ NOUNS = {
     "hunt": "hunt",
     "indicator": "indicator",
     "init": "init",
+    "key": "key",
     "notify": "notify",
     "pool": "pool",
     "run": "run",
