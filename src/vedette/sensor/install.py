@@ -244,7 +244,7 @@ class RulesDirectory:
         for name, digest in release.files.items():
             target = new / name
             held = current.path / name if current else None
-            if held and current and current.release.files.get(name) == digest == _digest(held):
+            if held and current and current.release.files.get(name) == digest == digest_of(held):
                 target.hardlink_to(held)
                 continue
             if not sources[name].exists():
@@ -253,7 +253,7 @@ class RulesDirectory:
                     hint="It was removed after it was published: vedette bundle build --whole",
                 )
             self._copy(sources[name], target)
-            if _digest(target) != digest:
+            if digest_of(target) != digest:
                 raise SensorError(
                     f"{sources[name]} is not the file of generation {release.generation}",
                     hint="It was changed after it was published: vedette bundle build --whole",
@@ -280,7 +280,7 @@ def damaged(installed: Installed) -> list[str]:
     if installed.elsewhere:
         return installed.elsewhere.damaged(installed)
     files = installed.release.files.items()
-    return [name for name, digest in files if _digest(installed.path / name) != digest]
+    return [name for name, digest in files if digest_of(installed.path / name) != digest]
 
 
 def _read(path: Path) -> Installed | None:
@@ -291,11 +291,12 @@ def _read(path: Path) -> Installed | None:
     return Installed(path, release)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hex, ``""`` if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    except OSError:
         return ""
 
 
