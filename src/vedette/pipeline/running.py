@@ -1,7 +1,8 @@
 """All of it, forever: pull on intervals, build, push, prove again, read hits, remember, tell.
 
-One thread works (pull, build, push), one proves, and one reads each sensor's eve.json; a slow
-source therefore never delays a hit or the news that a sensor lost its generation.
+One thread works (pull, build), one rolls out and pushes, one proves, and one reads each sensor's
+eve.json; a slow source therefore never delays a stop, a hit or the news that a sensor lost its
+generation.
 """
 
 from __future__ import annotations
@@ -16,13 +17,7 @@ from vedette.config import Settings, parse_duration
 from vedette.errors import SensorError, SourceError
 from vedette.pipeline.attempts import Attempts
 from vedette.pipeline.building import build, targets
-from vedette.pipeline.delivering import (
-    is_behind,
-    is_for_another_engine,
-    prove_current,
-    push_current,
-    sensors,
-)
+from vedette.pipeline.delivering import push_current, pushed_sensors, sensors
 from vedette.pipeline.feeding_back import FeedbackLoop, feed_back
 from vedette.pipeline.figures import Asker
 from vedette.pipeline.guarding import is_due
@@ -33,11 +28,14 @@ from vedette.pipeline.keeping_lists import is_due as lists_are_due
 from vedette.pipeline.keeping_lists import keep_lists
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.notifying import NotifyLoop, notify
+from vedette.pipeline.proving import Proving
 from vedette.pipeline.pulling import pull
 from vedette.pipeline.remembering import Remembering, why_not
+from vedette.pipeline.rolling import roll
+from vedette.pipeline.spreading import Spreading
 from vedette.pipeline.watching import read_hits, watch
 from vedette.ruleset.engine import Target
-from vedette.sensor.settings import Sensor
+from vedette.sensor.settings import Delivery
 from vedette.store import SourceRecord
 
 log = structlog.get_logger(__name__)
@@ -59,11 +57,11 @@ class Runner:
         self._remembering = Remembering(settings, stop)
         self._settle_by = time.monotonic() + _SETTLE_S
         self._pulled: dict[str, tuple[float, bool]] = {}
-        self._due: dict[str, float] = {}
         self._hints = Hints()
         self._built: tuple[int, tuple[Target, ...]] | None = None
         self._build_after = 0.0
         self._watched: dict[str, threading.Thread] = {}
+        self._spreading = Spreading(settings, stop)
         self._rhythm_s = parse_duration(settings.run.prove_every)
         self._poll_s = parse_duration(settings.run.eve_poll)
 
@@ -78,14 +76,14 @@ class Runner:
             Hub(self._settings) as hub,
             exclusive(hub.lock_file("run"), "vedette run"),
             self._remembering,
+            self._spreading,
+            Proving(self._settings, self._stop),
             FeedbackLoop(self._settings, self._stop),
             NotifyLoop(self._settings, self._stop),
         ):
             log.info(
                 "run.started", state=str(self._settings.state_dir), prove_every_s=self._rhythm_s
             )
-            prover = threading.Thread(target=self._prove_forever, name="prover")
-            prover.start()
             try:
                 while not self._stop.is_set():
                     good = self._try("work", "", self._work, hub)
@@ -93,12 +91,11 @@ class Runner:
             finally:
                 self._stop.set()
                 self._hints.end()
-                prover.join()
                 for thread in self._watched.values():
                     thread.join()
             log.info("run.stopped")
 
-    # -- work: pull, build, push ------------------------------------------------------------
+    # -- work: pull, build --------------------------------------------------------------------
 
     def _work(self, hub: Hub) -> None:
         self._start_watchers(hub)
@@ -117,7 +114,6 @@ class Runner:
         kept = self._keep_lists(hub) if due else False
         if records or latest(hub.settings.bundles):
             self._build(hub, pulled=bool(due) or kept)
-        self._push_behind(hub)
 
     def _pull_due(self, record: SourceRecord) -> float:
         """When to pull a source, by the interval that it has now."""
@@ -143,56 +139,17 @@ class Runner:
             return  # there will be a build: nothing has been built yet
         if self._try("build", "", build, hub):
             self._built = wanted
+            self._spreading.wake()
         else:
             self._build_after = time.monotonic() + _RETRY_S
-
-    def _push_behind(self, hub: Hub) -> None:
-        for sensor in sensors(hub):
-            if self._stop.is_set() or self._due.get(f"push {sensor.name}", 0.0) > time.monotonic():
-                continue
-            if not self._try("push", sensor.name, _push_if_behind, hub, sensor):
-                self._due[f"push {sensor.name}"] = time.monotonic() + self._rhythm_s
-
-    # -- prove ------------------------------------------------------------------------------
-
-    def _prove_forever(self) -> None:
-        with Hub(self._settings) as hub:
-            while not self._stop.wait(self._rhythm_s):
-                self._try("prove", "", self._prove_all, hub)
-
-    def _prove_all(self, hub: Hub) -> None:
-        for sensor in sensors(hub):
-            self._try("prove", sensor.name, self._prove, hub, sensor.name)
-
-    def _prove(self, hub: Hub, name: str) -> None:
-        """Prove; what is red is repaired by another push, which proves again.
-
-        Raises:
-            SensorError: The engine cannot be asked.
-        """
-        try:
-            proof = prove_current(hub, name)
-        except SensorError as error:
-            _note_silence(hub, name, error)
-            raise
-        hub.store.news.end_trouble("proof", name)
-        if proof.ok and is_for_another_engine(hub, proof):
-            log.info("sensor.upgraded", sensor=name, engine=proof.engine, was_for=proof.target)
-            push_current(hub, name)
-            return
-        if proof.ok:
-            return
-        failed = [check.name for check in proof.failed]
-        log.warning("sensor.drifted", sensor=name, generation=proof.generation, failed=failed)
-        pushed = push_current(hub, name)
-        log.info("sensor.repaired", sensor=name, how=pushed.how, ok=pushed.proof.ok)
 
     # -- hits -------------------------------------------------------------------------------
 
     def _start_watchers(self, hub: Hub) -> None:
         for sensor in sensors(hub):
             thread = self._watched.get(sensor.name)
-            if sensor.eve and (thread is None or not thread.is_alive()):
+            is_here = sensor.eve and sensor.delivery is Delivery.LOCAL
+            if is_here and (thread is None or not thread.is_alive()):
                 thread = threading.Thread(
                     target=self._watch, args=(sensor.name,), name=f"eve-{sensor.name}"
                 )
@@ -224,24 +181,15 @@ def run_once(settings: Settings) -> bool:
             good &= attempt("warninglists", "", keep_lists, hub)
         good &= attempt("hunt", "", hunt_once, hub)
         good &= attempt("build", "", build, hub, asker=Asker(may_open=True))
-        for sensor in sensors(hub):
+        if latest(settings.bundles):
+            good &= attempt("rollout", "", roll, hub)
+        for sensor in pushed_sensors(hub):
             good &= attempt("push", sensor.name, _push_proved, hub, sensor.name)
-            if sensor.eve:
+            if sensor.eve and sensor.delivery is Delivery.LOCAL:
                 good &= attempt("read", sensor.name, read_hits, hub, sensor.name)
         good &= attempt("feedback", "", _feed_back, hub)
         good &= attempt("notify", "", notify, hub)
         return good
-
-
-def _push_if_behind(hub: Hub, sensor: Sensor) -> None:
-    if is_behind(hub, sensor):
-        push_current(hub, sensor.name)
-
-
-def _note_silence(hub: Hub, name: str, error: SensorError) -> None:
-    """Let people know of a sensor that answered once and does no more."""
-    if hub.store.fleet.sensor(name).proof is not None:
-        hub.store.news.note_trouble("proof", name, str(error), int(time.time()))
 
 
 def _feed_back(hub: Hub) -> None:
@@ -251,12 +199,7 @@ def _feed_back(hub: Hub) -> None:
 
 
 def _push_proved(hub: Hub, name: str) -> None:
-    try:
-        pushed = push_current(hub, name)
-    except SensorError as error:
-        _note_silence(hub, name, error)
-        raise
-    hub.store.news.end_trouble("proof", name)
+    pushed = push_current(hub, name)
     if not pushed.proof.ok:
         failed = ", ".join(check.name for check in pushed.proof.failed)
         raise SensorError(f"sensor '{name}' does not hold generation {pushed.generation}: {failed}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -14,6 +15,7 @@ _COLUMNS = "sensor, at, origin, state, since, serial, generation, content_id, cl
 _EVENTS_KEPT = 1_000
 _MINUTES_KEPT = 2 * 1_440
 _MINUTE_S = 60
+_NULL = b"null"
 
 
 class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,17 +49,6 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class FetchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a consumer without an agent fetched last."""
-
-    what: str
-    """The kind of file: ``archive``, ``rules``, ``dataset``."""
-    generation: int
-    at: int
-    origin: str
-    agent: str
-
-
 class Reports:
     """What sensors said."""
 
@@ -68,6 +59,9 @@ class Reports:
         self, record: StateRecord, *, why: str = "", rates: Iterable[tuple[int, int]] = ()
     ) -> StateRecord:
         """Keep what a sensor said, in one transaction.
+
+        What a report leaves out (``null``: the findings of a doctor who has not looked again, the
+        last delivery) is kept from the one before.
 
         Args:
             record: What it said; its ``since`` does not count.
@@ -86,7 +80,8 @@ class Reports:
             before = self.state_of(record.sensor)
             is_same = before is not None and _what(before) == _what(record)
             since = before.since if before is not None and is_same else record.at
-            record = msgspec.structs.replace(record, since=since)
+            report = _with_what_is_known(record.report, before.report if before else b"")
+            record = msgspec.structs.replace(record, since=since, report=report)
             marks = ",".join("?" * len(record.__struct_fields__))
             db.execute(
                 f"INSERT OR REPLACE INTO sensor_state({_COLUMNS}) VALUES({marks})",
@@ -162,17 +157,14 @@ class Reports:
         )
         return dict(rows.fetchall())
 
-    def fetches(self, sensor: str) -> list[FetchRecord]:
-        """Return what was fetched with the sensor's tokens, the newest first."""
-        rows = self._db.execute(
-            "SELECT f.what, f.generation, f.at, f.origin, f.agent FROM fetched f"
-            " JOIN token t ON t.id=f.token WHERE t.sensor=? ORDER BY f.at DESC, f.what",
-            (sensor,),
-        )
-        return [
-            FetchRecord(what=what, generation=generation, at=at, origin=origin, agent=agent)
-            for what, generation, at, origin, agent in rows
-        ]
+
+def _with_what_is_known(report: bytes, before: bytes) -> bytes:
+    with suppress(msgspec.DecodeError):
+        said = msgspec.json.decode(report, type=dict[str, msgspec.Raw])
+        known = msgspec.json.decode(before, type=dict[str, msgspec.Raw])
+        kept = {name: known[name] for name, raw in said.items() if bytes(raw) == _NULL and name in known}
+        return msgspec.json.encode(said | kept) if kept else report
+    return report
 
 
 def _what(record: StateRecord) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import msgspec
 
 from vedette.config import PoolSettings, load
 from vedette.pipeline.hub import Hub
+from vedette.pipeline.proving import Proving
 from vedette.pipeline.running import Runner
 from vedette.testing.command import Cli
 from vedette.testing.fake_misp import FakeMisp
@@ -65,7 +66,7 @@ def test_an_engine_that_was_upgraded_gets_the_rules_of_its_new_profile(
         FakeSuricata(short_path / "s.sock", rules / "current/vedette.rules", "8.0.7"),
         Hub(load(short_path / "vedette.toml")) as hub,
     ):
-        Runner(hub.settings, threading.Event())._prove(hub, "gate")
+        Proving(hub.settings, threading.Event()).look(hub, "gate")
         assert cli("sensor", "list", "--json").json[0]["proof"]["target"] == "8.0.7"
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from vedette.store import StateRecord, Store
@@ -84,18 +85,13 @@ def test_a_sensor_that_was_removed_cannot_report_and_leaves_nothing(store: Store
         store.reports.save(said(100))
 
 
-def test_what_was_fetched_with_a_sensors_tokens(store: Store) -> None:
-    store._db.execute(
-        "INSERT INTO token(id, sensor, scopes, digest, created_at, created_by)"
-        " VALUES('t1', 'gate', 'fetch', 'd', 1, 'ann'), ('t2', 'other', 'fetch', 'd', 1, 'ann')"
-    )
-    store._db.execute(
-        "INSERT INTO fetched VALUES('t1', 'rules', 3, 50, '192.0.2.1', 'suricata-update'),"
-        " ('t1', 'archive', 4, 60, '192.0.2.1', 'suricata-update'),"
-        " ('t2', 'archive', 9, 70, '192.0.2.2', 'x')"
-    )
-    fetched = store.reports.fetches("gate")
-    assert [(one.what, one.generation, one.at) for one in fetched] == [
-        ("archive", 4, 60),
-        ("rules", 3, 50),
-    ]
+def test_what_a_report_leaves_out_is_kept_from_the_one_before(store: Store) -> None:
+    def save(at: int, report: bytes) -> bytes:
+        record = StateRecord(sensor="gate", at=at, state="proved", report=report)
+        return store.reports.save(record).report
+
+    save(1, b'{"findings":[1],"eve":{"lag_s":2},"why":""}')
+    kept = save(2, b'{"findings":null,"eve":{"lag_s":3},"why":"x"}')
+    assert msgspec.json.decode(kept) == {"findings": [1], "eve": {"lag_s": 3}, "why": "x"}
+    assert msgspec.json.decode(save(3, b'{"findings":[],"eve":null}'))["findings"] == []
+    assert save(4, b"not json") == b"not json"
