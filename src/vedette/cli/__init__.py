@@ -36,6 +36,7 @@ EXIT_CODES = {
 
 
 NOUNS = {
+    "agent": "agent",
     "allow": "allow",
     "audit": "audit",
     "bundle": "bundle",

@@ -1,0 +1,235 @@
+"""Keep the engine at what is wanted: bring it into force, prove it, prove it again, repair it.
+
+Hard rule: whatever fails leaves the generation in force untouched, is said, and is tried again
+later. Rhythms are measured with a clock that nobody sets.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from vedette.agent.applying import Applier
+from vedette.agent.backoff import Backoff
+from vedette.agent.holding import Holding
+from vedette.agent.hub import Hub
+from vedette.agent.settings import AgentSettings
+from vedette.agent.situation import Facts, Situation
+from vedette.errors import BusyError, SensorError, TrustError, VedetteError
+from vedette.sensor.drift import Watch
+from vedette.sensor.engine_state import state_of_engine
+from vedette.sensor.install import Installed
+from vedette.sensor.proof import Proof
+from vedette.sensor.protocol import EngineGoneError
+from vedette.sensor.push import Pushed
+from vedette.sensor.settings import OnDrift
+from vedette.sensor.wire import Announcement, EngineState
+
+log = structlog.get_logger(__name__)
+
+_BUSY_S = 1.0
+
+
+class Keeper:
+    """Does one thing at a time with the engine; of one thread.
+
+    Args:
+        settings: Of the agent.
+        hub: Where files come from; None: there is no hub.
+        holding: What is wanted.
+        situation: Told what was found.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        hub: Hub | None,
+        holding: Holding,
+        situation: Situation,
+        applier: Applier,
+    ) -> None:
+        """Look at nothing yet."""
+        self._settings = settings
+        self._hub = hub
+        self._holding = holding
+        self._situation = situation
+        self._applier = applier
+        self._watch = Watch(settings.sensor, members=settings.proof_members)
+        self._backoff = Backoff()
+        self._tried_serial = -1
+        self._try_at = 0.0
+        self._prove_at = 0.0
+        self._proof: Proof | None = None
+        self._watched: Proof | None = None
+        """The last of the watch itself, with which it compares."""
+        self.red = threading.Event()
+        """Set after a red proof: somebody should look closer."""
+
+    def turn(self) -> float:
+        """Do what is due; return the seconds after which there may be something to do again."""
+        wanted = self._wanted()
+        installed = self._applier.directory.current()
+        now = time.monotonic()
+        if wanted and self._is_wanted(wanted, installed):
+            if now >= self._try_at:
+                self._attempt(lambda: self._applier.bring(wanted, self._hub, sure=self._is_sure))
+                return 0.0 if self._is_current(wanted) else self._wait_s()
+        elif installed and self._needs_repair and now >= self._try_at:
+            self._attempt(lambda: self._applier.again(installed, self._hub, self._owner(wanted)))
+            return self._wait_s()
+        if installed and (now >= self._prove_at or self._looks_different()):
+            self._check(installed)
+            if self._needs_repair and time.monotonic() >= self._try_at:
+                return 0.0
+        return self._wait_s()
+
+    # -- what is due --------------------------------------------------------------------
+
+    def _wanted(self) -> Announcement | None:
+        try:
+            self._holding.refresh()
+        except VedetteError as error:
+            said = str(error)
+            self._situation.note(lambda facts: setattr(facts, "refused", said))
+        wanted = self._holding.wanted
+        if wanted and wanted.serial != self._tried_serial:
+            self._tried_serial = wanted.serial
+            self._backoff.worked()
+            self._try_at = 0.0
+        if wanted != self._situation.facts.wanted:
+            self._situation.note(lambda facts: setattr(facts, "wanted", wanted))
+        return wanted
+
+    def _is_wanted(self, wanted: Announcement, installed: Installed | None) -> bool:
+        if installed is None or installed.release.content_id != wanted.content_id:
+            return True
+        proof = self._proof
+        return proof is not None and not self._applier.is_for(installed, proof.engine)
+
+    def _is_current(self, wanted: Announcement) -> bool:
+        return self._holding.wanted == wanted
+
+    @property
+    def _needs_repair(self) -> bool:
+        may = self._settings.sensor.on_drift is OnDrift.REPAIR
+        return may and self._proof is not None and not self._proof.ok
+
+    @property
+    def _is_sure(self) -> bool:
+        return self._backoff.failures > 0
+
+    def _owner(self, wanted: Announcement | None) -> str:
+        return wanted.hub if wanted else self._holding.now.hub
+
+    def _wait_s(self) -> float:
+        now = time.monotonic()
+        due = [self._prove_at, now + self._settings.look_s]
+        if self._try_at > now:
+            due.append(self._try_at)
+        return max(0.01, min(due) - now)
+
+    def _looks_different(self) -> bool:
+        """Look from outside: an engine that was started again, a file that is another one."""
+        if self._proof is not None and not self._proof.ok:
+            return False  # that is known
+        try:
+            look = self._watch.look()
+        except SensorError as error:
+            self._silence(error)
+            return False
+        if look.changed and self._proof is not None and self._proof is self._watched:
+            log.warning("sensor.changed", why=look.why)
+        return look.changed
+
+    # -- what is done -------------------------------------------------------------------
+
+    def _attempt(self, job: Callable[[], Pushed]) -> None:
+        """Push, and say what became of it."""
+        before = self._proof
+        try:
+            pushed = job()
+        except BusyError:
+            self._try_at = time.monotonic() + _BUSY_S
+        except (VedetteError, OSError) as error:
+            self._failed(error)
+        else:
+            self._see(pushed.proof, pushed)
+            if pushed.proof.ok:
+                self._backoff.worked()
+                self._try_at = 0.0
+                if before is not None and not before.ok:
+                    self._repaired()
+            else:
+                self._try_at = time.monotonic() + self._backoff.failed()
+
+    def _failed(self, error: Exception) -> None:
+        wait_s = self._backoff.failed()
+        self._try_at = time.monotonic() + wait_s
+        said = str(error)
+        log.warning("push.failed", error=said, tried_again_s=round(wait_s, 1))
+
+        def change(facts: Facts) -> None:
+            facts.trouble = said
+            facts.damaged = said if isinstance(error, TrustError) else ""
+            if isinstance(error, EngineGoneError):
+                facts.silent = said
+
+        self._situation.note(change)
+
+    def _check(self, installed: Installed) -> None:
+        """Prove what is installed."""
+        self._prove_at = time.monotonic() + self._settings.rhythm_s
+        try:
+            proof = self._watch.full()
+        except SensorError as error:
+            self._silence(error)
+            return
+        self._watched = proof
+        drifted = (
+            not proof.ok
+            and (self._proof is None or self._proof.ok)
+            and proof.content_id == installed.release.content_id
+        )
+        if drifted:
+            log.warning("sensor.drifted", red=[check.name for check in proof.failed])
+            self._situation.note(lambda facts: setattr(facts, "drifts", facts.drifts + 1))
+        self._see(proof)
+
+    def _silence(self, error: SensorError) -> None:
+        said = str(error)
+        self._proof = None
+        self._prove_at = time.monotonic() + self._settings.look_s
+        self._situation.note(lambda facts: setattr(facts, "silent", said))
+
+    def _see(self, proof: Proof, pushed: Pushed | None = None) -> None:
+        self._proof = proof
+        self._prove_at = time.monotonic() + self._settings.rhythm_s
+        engine = self._engine(proof)
+
+        def change(facts: Facts) -> None:
+            facts.proof = proof
+            facts.silent = ""
+            facts.installed, facts.content_id = proof.generation, proof.content_id
+            facts.engine = engine
+            if pushed:
+                facts.delivered = self._applier.delivered
+                facts.trouble = facts.damaged = ""
+
+        self._situation.note(change)
+        if not proof.ok:
+            self.red.set()
+
+    def _engine(self, proof: Proof) -> EngineState:
+        try:
+            return state_of_engine(self._settings.sensor)
+        except SensorError:
+            return EngineState(version=proof.engine)
+
+    def _repaired(self) -> None:
+        log.info("sensor.repaired")
+        at = datetime.now(UTC)
+        self._situation.note(lambda facts: setattr(facts, "repaired_at", at))

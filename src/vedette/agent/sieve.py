@@ -1,0 +1,174 @@
+"""Of all lines of EVE those that the hub needs to know its hits: our alerts, and their values.
+
+An alert that does not carry its value is followed by the events of the same request, before or
+behind it. Hard rule: what is left out is counted where it was an alert of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from vedette.buffers import Profile
+from vedette.eve.extract import Event, decode, lines_with
+from vedette.hits.candidates import observed
+from vedette.hits.places import Place, is_canary, is_ours, place_of, unseen_by
+from vedette.hits.waiting import HELD_LINE_MAX, HELD_MAX, PATIENCE, same_transaction
+from vedette.hits.waiting import Ours as Alert
+from vedette.ruleset.collect import COLLECT_SIDS
+
+_BLOCKS = 4
+_SID = re.compile(rb'"signature_id":\s*(\d{1,10})')
+_FLOW_ID = re.compile(rb'"flow_id":\s*(\d+)')
+_TIMESTAMP = re.compile(rb'"timestamp":\s*"([^"]{1,64})"')
+
+
+class Kept(NamedTuple):
+    """What a block of lines holds for the hub."""
+
+    lines: bytes
+    """Whole lines of EVE."""
+    alerts: int
+    """Alerts of ours among them."""
+    minutes: Counter[int]
+    """Alerts of indicators by minute of the engine's clock, epoch seconds // 60."""
+    last_at: datetime | None
+    """When the newest event happened, by the engine's clock."""
+
+
+class Sieve:
+    """Keeps of one sensor's EVE what the hub needs.
+
+    Args:
+        sid_base: Of the bundle that the sensor holds.
+        profile: Of its engine; mail that it cannot compare is kept for the hub to look at.
+        waiting: Alerts whose event had not come when the last one stopped.
+    """
+
+    def __init__(self, sid_base: int, profile: Profile | None, waiting: Iterable[str] = ()) -> None:
+        """Begin."""
+        self._sid_base = sid_base
+        self._mail = bool(profile and unseen_by(profile))
+        self._blocks: deque[bytes] = deque(maxlen=_BLOCKS)
+        alerts = (self._alert(line.encode()) for line in waiting)
+        self._waiting = [alert for alert in alerts if alert]
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Alerts whose event may still come; to be stored with the place."""
+        return tuple(alert.line.decode(errors="replace") for alert in self._waiting)
+
+    def feed(self, data: bytes) -> Kept:
+        """Return what a block of whole lines holds."""
+        kept: dict[bytes, None] = {}
+        minutes: Counter[int] = Counter()
+        lacking: list[Alert] = []
+        alerts = 0
+        for line, offset in self._ours(data):
+            if offset in COLLECT_SIDS:
+                continue  # a new value, not an indicator
+            alerts += 1
+            kept[line] = None
+            if (event := decode(line, Counter())) is None or is_canary(offset):
+                continue
+            if at := event.at:
+                minutes[int(at.timestamp()) // 60] += 1
+            place = place_of(offset)
+            if place is not None and _lacks(event, place):
+                lacking.append(Alert(line, event, place))
+        last_at = last_time(data)
+        self._find(data, lacking, kept)
+        self._end(last_at, kept)
+        if self._mail:
+            kept.update(dict.fromkeys(lines_with(data, b'"event_type":"smtp"')))
+        self._blocks.append(data)
+        lines = b"".join(line + b"\n" for line in kept)
+        return Kept(lines, alerts, minutes, last_at)
+
+    def _ours(self, data: bytes) -> Iterator[tuple[bytes, int]]:
+        """Yield alerts of our rules, each with its sid less the sid base."""
+        for line in lines_with(data, b'"signature_id"'):
+            match = _SID.search(line)
+            if match and is_ours(offset := int(match[1]) - self._sid_base):
+                yield line, offset
+
+    def _alert(self, line: bytes) -> Alert | None:
+        event = decode(line, Counter())
+        if event is None or event.alert is None:
+            return None
+        place = place_of(event.alert.signature_id - self._sid_base)
+        return Alert(line, event, place) if place else None
+
+    def _find(self, data: bytes, lacking: list[Alert], kept: dict[bytes, None]) -> None:
+        """Keep the events of requests whose alerts lack their value."""
+        for block in reversed(self._blocks):
+            lacking = _served(block, lacking, kept)
+        self._waiting = _served(data, [*self._waiting, *lacking], kept)
+
+    def _end(self, last_at: datetime | None, kept: dict[bytes, None]) -> None:
+        """Give up alerts that waited too long; the hub is told what time it is."""
+        still = [alert for alert in self._waiting if _may_wait(alert, last_at)][-HELD_MAX:]
+        if len(still) < len(self._waiting) and last_at is not None:
+            kept[_time_line(last_at)] = None
+        self._waiting = still
+
+
+def last_time(data: bytes) -> datetime | None:
+    """Return when the last event of a block happened."""
+    start = data.rfind(b"\n", 0, len(data) - 1) + 1
+    match = _TIMESTAMP.search(data, start)
+    return Event("", timestamp=match[1].decode(errors="replace")).at if match else None
+
+
+def _lacks(event: Event, place: Place) -> bool:
+    if not place.buffer.eve or (event.alert and event.alert.context):
+        return False
+    return not observed(event, place)
+
+
+def _served(data: bytes, wanting: list[Alert], kept: dict[bytes, None]) -> list[Alert]:
+    """Keep the events of these alerts that are in a block; return the alerts still without."""
+    if not wanting:
+        return wanting
+    flows: dict[bytes, list[Alert]] = {}
+    for alert in wanting:
+        flows.setdefault(str(alert.event.flow_id).encode(), []).append(alert)
+    served: set[bytes] = set()
+    for match in _FLOW_ID.finditer(data):
+        if not (alerts := flows.get(match[1])):
+            continue
+        start = data.rfind(b"\n", 0, match.start()) + 1
+        end = data.find(b"\n", match.end())
+        line = data[start : end if end >= 0 else len(data)]
+        event = decode(line, Counter())
+        if event is None or event.event_type == "alert":
+            continue
+        for alert in alerts:
+            if same_transaction(event, alert):
+                kept[line] = None
+                if _settles(event, alert):
+                    served.add(alert.line)
+    return [alert for alert in wanting if alert.line not in served]
+
+
+def _settles(event: Event, alert: Alert) -> bool:
+    """Whether the hub will look no further; dns has two events of a request, or more."""
+    if observed(event, alert.place):
+        return True
+    protocol = alert.place.buffer.protocol
+    return event.event_type == protocol and protocol != "dns"
+
+
+def _may_wait(alert: Alert, now: datetime | None) -> bool:
+    at = alert.event.at
+    in_time = now is None or at is None or now - at <= PATIENCE + timedelta(seconds=1)
+    return in_time and len(alert.line) <= HELD_LINE_MAX
+
+
+def _time_line(at: datetime) -> bytes:
+    return msgspec.json.encode({"timestamp": at.isoformat(), "event_type": "vedette"})
