@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vedette.bundle.generation import Generation, history, open_generation, rollback, verify
+from vedette.cli import bundle_stick
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment, size
 from vedette.errors import BundleError
@@ -22,6 +23,10 @@ from vedette.store.inbox import TestCount
 @click.group()
 def bundle() -> None:
     """Build, show and compare generations."""
+
+
+bundle.add_command(bundle_stick.export)
+bundle.add_command(bundle_stick.import_command)
 
 
 @bundle.command("build")
