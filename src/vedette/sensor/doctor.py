@@ -12,12 +12,14 @@ from pathlib import Path
 from vedette.errors import SensorError, UsageError
 from vedette.ruleset.engine import profile_for
 from vedette.ruleset.manifest import SetInfo
-from vedette.sensor import doctor_rules, doctor_settings
+from vedette.sensor import doctor_rules, doctor_settings, doctor_ssh
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.configuration import Running, dump
 from vedette.sensor.finding import Finding, Severity, in_yaml
 from vedette.sensor.process import Process
-from vedette.sensor.settings import Sensor
+from vedette.sensor.reach import engine_of, reached
+from vedette.sensor.settings import Delivery, Sensor
+from vedette.sensor.ssh_said import UnreachableError
 
 __all__ = ["Finding", "Severity", "diagnose"]
 
@@ -32,13 +34,15 @@ def diagnose(sensor: Sensor, *, config: str = "", sets: Sequence[SetInfo] = ()) 
         config: Its suricata.yaml, to be read if the engine does not run.
         sets: What it shall hold, for the limits and settings that matter.
     """
-    findings: list[Finding] = []
+    findings = doctor_ssh.check(sensor, sets) if sensor.delivery is Delivery.SSH else []
     try:
-        with SuricataSocket(sensor.socket_path, sensor.timeout_s) as engine:
+        with reached(sensor) as near, engine_of(near) as engine:
             findings += _engine(engine.version())
             findings += doctor_rules.check(sensor, engine, Process(engine.pid))
             findings += _losses(engine)
             findings += doctor_settings.check(sensor, Running(engine), engine.version(), sets)
+    except (UnreachableError, UsageError):
+        return findings  # the way there has been looked at: they begin with that
     except SensorError as error:
         findings.append(
             Finding(
@@ -92,7 +96,10 @@ def _losses(engine: SuricataSocket) -> Iterator[Finding]:
 def _offline(sensor: Sensor, config: str, sets: Sequence[SetInfo]) -> list[Finding]:
     program = sensor.test_command[0] if sensor.test_command else "suricata"
     try:
-        dumped = dump(Path(config), program)
+        there = sensor.delivery is Delivery.SSH
+        dumped = (
+            doctor_ssh.dump_there(sensor, config, program) if there else dump(Path(config), program)
+        )
     except SensorError as error:
         return [Finding(severity=Severity.WARNING, title=str(error), remedy=error.hint)]
     return [

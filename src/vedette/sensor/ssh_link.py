@@ -165,8 +165,15 @@ class Link:
             return []
         if _CLEAN.fullmatch(self._there):
             return ["-L", f"{self.socket}:{self._there}"]
-        # ssh would expand or split it; a value of the environment is taken as it is (since 8.4).
+        # ssh would expand a $ in it, but not one in a value of the environment (since 8.4).
         return ["-L", f"{self.socket}:/${{VEDETTE_SOCKET}}"]
+
+    def _escaped(self) -> str:
+        """Return the engine's socket without its first slash, as ssh takes it for itself."""
+        text = self._there[1:]
+        for special, instead in (("\\", "\\\\"), (":", "\\:"), ("%", "%%")):
+            text = text.replace(special, instead)
+        return text
 
     def _command(self, *more: str) -> list[str]:
         options = [
@@ -227,7 +234,8 @@ class Link:
         if code == _OWN_FAILURE or code < 0:
             raise unreachable(self.host, said, Trouble.LOST)
         if code != 0:
-            reason = said.splitlines()[-1] if said else f"exit code {code}"
+            lines = said.splitlines() or [f"exit code {code}"]
+            reason = next((line for line in lines if hint_of(line)), lines[-1])
             message = f"cannot {what or 'do that'} on {self.host}: {reason}"
             raise ThereError(message, code, output, said)
         return output
@@ -240,14 +248,13 @@ class Link:
         complained: BinaryIO,
         timeout_s: float,
     ) -> int:
-        path = f"{self._there}".removeprefix("/")
         try:
             process = subprocess.Popen(  # noqa: S603 - arguments, no shell
                 command,
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
                 stdout=printed,
                 stderr=complained,
-                env={**os.environ, "LC_ALL": "C", "VEDETTE_SOCKET": path},
+                env={**os.environ, "LC_ALL": "C", "VEDETTE_SOCKET": self._escaped()},
             )
         except FileNotFoundError as error:
             raise UnreachableError(Trouble.NO_SSH, self.host, "there is no ssh") from error

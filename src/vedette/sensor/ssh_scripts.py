@@ -93,8 +93,7 @@ trap 'rm -rf -- "$tmp"' EXIT
 trap 'exit 7' HUP INT TERM
 mkdir -- "$tmp" || exit
 ( "$@" ) </dev/null 2>&1
-echo
-echo "vedette-code $?"
+printf '\\nvedette-code %s\\n' $?
 """
 """Rules directory, name of a directory that lives as long as the command, the command."""
 
@@ -122,3 +121,26 @@ done < /proc/net/unix
 echo deaf
 """
 """The socket. Prints what is the matter with it; ``listening`` if nothing is."""
+
+CHECK = """
+printf 'user %s\\n' "$(id -un)"
+printf 'uid %s\\n' "$(id -u)"
+printf 'clock %s\\n' "$(date +%s)"
+have=
+for program in sha256sum tar zstd gzip; do
+  command -v "$program" >/dev/null 2>&1 && have=$have,$program
+done
+mv --help 2>&1 | grep -q -e ' -T' -e '-[a-z]*T' && have="$have,mv -T"
+printf 'programs %s\\n' "$have"
+way=$1
+while [ ! -e "$way" ] && [ "$way" != / ]; do way=$(dirname -- "$way"); done
+if [ ! -d "$way" ]; then word=other
+elif [ -w "$way" ] && [ -x "$way" ]; then word=writable
+elif [ "$way" = "$1" ]; then word=denied
+else word=missing
+fi
+printf 'directory %s %s\\n' "$word" "$way"
+printf 'free %s\\n' "$(df -Pk -- "$way" 2>/dev/null | awk 'NR == 2 { print $4 }')"
+if [ -r "$2" ]; then echo 'eve readable'; fi
+"""
+"""Rules directory, eve.json or ``""``. Prints what the doctor wants to know; changes nothing."""

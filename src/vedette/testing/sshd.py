@@ -1,7 +1,7 @@
 """A real OpenSSH server for tests, on a port of loopback, with keys and accounts of its own.
 
-As root it can also have a restricted account: then it runs with a passwd of its own, which only it
-and what it starts can see (a mount namespace).
+As root it has a passwd of its own, which only it and what it starts can see (a mount namespace):
+so it can have a restricted account, and no login costs what root's shell does when it starts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vedette.sensor.settings import Delivery, Sensor
 
 SSHD = Path("/usr/sbin/sshd")
 _START_S = 10.0
-_UID = 64_111
+_UID, _NAME = 64_111, "sensor"
 HOST = "probe"
 """The Host of :attr:`SshServer.config`."""
 
@@ -33,7 +33,7 @@ class SshServer:
     Args:
         directory: Of its own, with a short path.
         settings: More lines of sshd_config; the first of a name counts.
-        account: Name of a restricted account to log in as; ``""``: who we are.
+        restricted: As root: log in as a user without rights; else as who we are.
         key_options: Of our key in authorized_keys (``restrict,port-forwarding``).
         before: A command of the shell that root runs in the server's namespace before it starts.
     """
@@ -43,7 +43,7 @@ class SshServer:
         directory: Path,
         *,
         settings: Sequence[str] = (),
-        account: str = "",
+        restricted: bool = False,
         key_options: str = "",
         before: str = "",
     ) -> None:
@@ -52,16 +52,16 @@ class SshServer:
         Raises:
             FileNotFoundError: There is no sshd on this machine.
         """
-        if not SSHD.exists():
-            raise FileNotFoundError("no sshd (run: tools/apt.sh openssh-server)")
+        if reason := missing():
+            raise FileNotFoundError(reason)
         self.path = directory
-        self.account = account
+        self.restricted = restricted
         self._before = before
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self.home = directory / "home"
         self.home.mkdir()
-        if account:
+        if restricted:
             for path in (directory, directory.parent):
                 path.chmod(0o711)  # a temporary directory lets only its owner through
             os.chown(self.home, _UID, _UID)
@@ -101,7 +101,7 @@ class SshServer:
     @property
     def uid(self) -> int:
         """Of the account that is logged in as."""
-        return _UID if self.account else os.geteuid()
+        return _UID if self.restricted else os.geteuid()
 
     def sensor(self, **settings: object) -> Sensor:
         """Return a sensor that is reached through this server."""
@@ -133,7 +133,7 @@ class SshServer:
             f"Host {HOST}",
             "HostName 127.0.0.1",
             f"Port {self.port}",
-            f"User {self.account}" if self.account else "",
+            f"User {_NAME}" if os.geteuid() == 0 else "",
             f"IdentityFile {self.path / 'client'}",
             "IdentitiesOnly yes",
             f"UserKnownHostsFile {self.known_hosts}",
@@ -163,7 +163,6 @@ class SshServer:
         command = [str(SSHD), "-D", "-f", str(self.path / "sshd_config")]
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where it locks its unprivileged half in
-        if self.account or self._before:
             command = ["unshare", "--mount", "sh", "-ec", self._namespace(), "sh", *command]
         log = self.path / "sshd.log"
         with log.open("ab") as console:
@@ -195,17 +194,19 @@ class SshServer:
                     os.kill(pid, signal.SIGKILL)
         return len(sessions)
 
+    def connections(self) -> int:
+        """How many connections stand now."""
+        return len(_children(self._process.pid)) if self._process else 0
+
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _namespace(self) -> str:
-        lines = [self._before]
-        if self.account:
-            line = f"{self.account}:x:{_UID}:{_UID}::{self.home}:/bin/sh\n"
-            (self.path / "passwd").write_text(Path("/etc/passwd").read_text() + line)
-            lines.append(f"mount --bind '{self.path / 'passwd'}' /etc/passwd")
-        return "\n".join([*lines, 'exec "$@"'])
+        line = f"{_NAME}:x:{self.uid}:{self.uid}::{self.home}:/bin/sh\n"
+        (self.path / "passwd").write_text(Path("/etc/passwd").read_text() + line)
+        passwd = f"mount --bind '{self.path / 'passwd'}' /etc/passwd"
+        return f'{self._before}\n{passwd}\nexec "$@"'
 
 
 def _children(pid: int) -> list[int]:
@@ -214,3 +215,8 @@ def _children(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(child) for child in found.split()]
+
+
+def missing() -> str:
+    """Return what keeps a server from running here, or ``""``."""
+    return "" if SSHD.exists() else "no sshd (run: tools/apt.sh openssh-server)"
