@@ -140,6 +140,10 @@ class SuricataSocket:
             raise SensorError(f"the engine says its version is {text!r}")
         return int(found[1]), int(found[2]), int(found[3])
 
+    def uptime_s(self) -> int:
+        """Seconds since the engine has started."""
+        return self.ask("uptime").decode(int)
+
     def config(self, key: str) -> str | None:
         """A setting as the engine runs with it, ``--set`` included; of a list, ``key.0``..."""
         answer = self.ask("conf-get", {"variable": key})

@@ -14,7 +14,7 @@ from vedette.ruleset.manifest import SetInfo
 from vedette.ruleset.sizing import fits
 from vedette.sensor.crossover import Limit
 from vedette.sensor.difference import difference
-from vedette.sensor.install import Installed
+from vedette.sensor.install import Installed, digest_of
 from vedette.sensor.protocol import fits as fits_line
 from vedette.sensor.release import Entry, Release, datavalue, entry_of, file_name, is_lookable
 
@@ -114,6 +114,8 @@ def _compare(
         return TooFar(f"the hash list {info.name} has changed, and only a reload reads it again")
     files = before.path / file_name(old), after.path / file_name(info)
     try:
+        if digest_of(files[0]) != old.sha256:
+            return TooFar(f"{files[0]} was changed or is gone: what the engine holds is not known")
         found = difference(*files, limit=left + 2)
     except OSError as error:
         return TooFar(f"{error.filename} cannot be read: {error.strerror}")

@@ -2,35 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
 from vedette.errors import SensorError
+from vedette.sensor.client import SuricataSocket
 from vedette.sensor.difference import difference
-from vedette.sensor.install import Installed
+from vedette.sensor.install import Installed, RulesDirectory
 from vedette.sensor.proof import Plan, Proof, prove
-from vedette.sensor.reach import directory_of, engine_of, reached
+from vedette.sensor.reach import directory_of, reached
 from vedette.sensor.release import entry_of, file_name, is_lookable
 from vedette.sensor.settings import Sensor
+from vedette.sensor.traffic import Traffic, prove_traffic
 
 _CHANGES_MAX = 20_000
+_NOT_THE_ENGINE = frozenset({"files", "traffic"})
+"""Checks that may be red while the engine holds everything."""
 
 
-def prove_held(sensor: Sensor, *, members: int = 100, seed: int | None = None) -> Proof:
+def prove_held(
+    sensor: Sensor, *, members: int = 100, seed: int | None = None, traffic: Traffic | None = None
+) -> Proof:
     """Ask the engine whether it holds the generation that is installed, and not the one before.
 
     Args:
         sensor: Where.
         members: Random members of each dataset that must be found.
         seed: For the same choice again.
+        traffic: Also have one query for the canary's name raise an alert.
 
     Raises:
         SensorError: Nothing is installed, or the engine cannot be asked.
     """
     directory = directory_of(sensor)
+    installed_on(sensor, directory)
+    with (
+        reached(sensor) as near,
+        SuricataSocket(near.socket_path, near.timeout_s) as engine,
+    ):
+        proof = prove_on(engine, sensor, directory, members=members, seed=seed)
+        if traffic:
+            installed = installed_on(sensor, directory)
+            proof = proof.with_check(prove_traffic(engine, sensor, installed, traffic))
+        return proof
+
+
+def installed_on(sensor: Sensor, directory: RulesDirectory) -> Installed:
+    """Return the generation in force.
+
+    Raises:
+        SensorError: There is none.
+    """
     installed = directory.current()
     if installed is None:
         raise SensorError(
             f"no generation is installed in {sensor.rules}",
             hint=f"Push one: vedette sensor push {sensor.name}",
         )
+    return installed
+
+
+def prove_on(
+    engine: SuricataSocket,
+    sensor: Sensor,
+    directory: RulesDirectory,
+    *,
+    members: int = 100,
+    seed: int | None = None,
+    suspected: Mapping[str, Sequence[str]] | None = None,
+) -> Proof:
+    """Prove over a connection that is open (see :func:`prove_held`).
+
+    What was known of an engine that does not hold what it should is forgotten: the next push
+    does not build on it, but reloads.
+
+    Args:
+        engine: Connected.
+        sensor: Where.
+        directory: Its rules directory.
+        members: Random members of each dataset that must be found.
+        seed: For the same choice again.
+        suspected: By dataset, entries that were missing a moment ago.
+    """
+    installed = installed_on(sensor, directory)
     state = directory.state()
     before = directory.generation(state.before) if state else None
     plan = Plan(
@@ -38,12 +92,13 @@ def prove_held(sensor: Sensor, *, members: int = 100, seed: int | None = None) -
         seed=seed,
         before=before.release if before else None,
         removed=_removed(before, installed) if before else {},
+        suspected=suspected or {},
     )
-    with (
-        reached(sensor) as near,
-        engine_of(near) as engine,
-    ):
-        return prove(engine, sensor.name, installed, plan)
+    proof = prove(engine, sensor.name, installed, plan)
+    if state and {check.name for check in proof.failed} - _NOT_THE_ENGINE:
+        with suppress(SensorError):  # whoever may only read can still prove
+            directory.remember(None)
+    return proof
 
 
 def _removed(before: Installed, installed: Installed) -> dict[str, list[str]]:
@@ -57,10 +112,10 @@ def _removed(before: Installed, installed: Installed) -> dict[str, list[str]]:
         files = before.path / file_name(old), installed.path / file_name(info)
         try:
             found = difference(*files, limit=_CHANGES_MAX)
-        except OSError:
-            continue  # the check of the files says so
-        if found:
-            added = {entry_of(info, line).datavalue for line in found.added}
-            gone = {entry_of(old, line).datavalue for line in found.removed}
-            removed[info.name] = sorted(gone - added)
+            if found:
+                added = {entry_of(info, line).datavalue for line in found.added}
+                gone = {entry_of(old, line).datavalue for line in found.removed}
+                removed[info.name] = sorted(gone - added)
+        except (OSError, SensorError):
+            continue  # a file was changed; of those in force, the check of the files says so
     return removed

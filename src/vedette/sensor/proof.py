@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -59,6 +60,10 @@ class Proof(Struct, frozen=True, kw_only=True):
         """What is not as it should be."""
         return tuple(check for check in self.checks if not check.ok)
 
+    def with_check(self, check: Check) -> Proof:
+        """Return the proof with one more check."""
+        return msgspec.structs.replace(self, ok=self.ok and check.ok, checks=(*self.checks, check))
+
 
 class Plan(Struct, frozen=True, kw_only=True):
     """How much is asked."""
@@ -72,6 +77,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     """By dataset, entries (as the socket takes them) that are new and must be found."""
     removed: Mapping[str, Sequence[str]] = {}
     """By dataset, entries that were withdrawn and must not be found."""
+    suspected: Mapping[str, Sequence[str]] = {}
+    """By dataset, entries that were missing when the engine was asked for all, one after another
+    (see :class:`vedette.sensor.sweep.Sweep`); they must be found."""
 
 
 def prove(engine: SuricataSocket, sensor: str, installed: Installed, plan: Plan) -> Proof:
@@ -83,15 +91,17 @@ def prove(engine: SuricataSocket, sensor: str, installed: Installed, plan: Plan)
     started = time.monotonic()
     release = installed.release
     version = engine.version()
+    bad = damaged(installed)
     checks = [
-        _files(installed),
+        _files(installed, bad),
         _engine(release, version),
         *_rules(engine, installed),
         *_hash_lists(release),
     ]
     rng = random.Random(plan.seed)  # noqa: S311 - a sample, not a secret
     for info in filter(is_lookable, release.sets):
-        checks += _SetProof(engine, installed, info, plan, rng).checks()
+        one = _SetProof(engine, installed, info, plan, rng)
+        checks += one.checks(file_is_good=file_name(info) not in bad)
     proof = Proof(
         at=datetime.now(UTC),
         sensor=sensor,
@@ -117,8 +127,7 @@ def _canary(engine: SuricataSocket, info: SetInfo) -> Outcome:
     return engine.lookup(info.name, info.type, datavalue(info, info.canary))
 
 
-def _files(installed: Installed) -> Check:
-    bad = damaged(installed)
+def _files(installed: Installed, bad: Sequence[str]) -> Check:
     return Check(
         name="files",
         ok=not bad,
@@ -217,15 +226,18 @@ class _SetProof:
         self._plan = plan
         self._rng = rng
 
-    def checks(self) -> Iterator[Check]:
+    def checks(self, *, file_is_good: bool) -> Iterator[Check]:
+        """Ask; what a file says that was changed is not asked for (the check of the files is red)."""
         outcome = _canary(self._engine, self._info)
         yield self._held(outcome)
         if outcome is Outcome.NO_SUCH_SET:
             return
         yield from self._canary_before()
-        yield self._members()
-        yield from self._added()
-        yield from self._removed()
+        if file_is_good:
+            yield self._members()
+            yield from self._there("added", self._plan.added, "new entries")
+            yield from self._removed()
+        yield from self._there("swept", self._plan.suspected, "entries that were missing")
 
     def _held(self, outcome: Outcome) -> Check:
         return Check(
@@ -276,14 +288,14 @@ class _SetProof:
             detail=_lost(missing) if missing else _confidence(asked, total),
         )
 
-    def _added(self) -> Iterator[Check]:
-        entries = self._some(self._plan.added)
+    def _there(self, name: str, planned: Mapping[str, Sequence[str]], what: str) -> Iterator[Check]:
+        entries = self._some(planned)
         if entries:
             missing = self._not(Outcome.FOUND, entries)
             yield Check(
-                name=f"{self._info.name}.added",
+                name=f"{self._info.name}.{name}",
                 ok=not missing,
-                expected=f"{len(entries)} new entries are in the set",
+                expected=f"{len(entries)} {what} are in the set",
                 got=f"{len(entries) - len(missing)} found",
                 detail=_lost(missing) if missing else "",
             )

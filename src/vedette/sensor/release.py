@@ -79,12 +79,12 @@ def entry_of(info: SetInfo, line: bytes) -> Entry:
     Raises:
         SensorError: The line is not of the set's format.
     """
-    if info.format != "ndjson":
-        return Entry(line.decode())
     try:
+        if info.format != "ndjson":
+            return Entry(line.decode())
         members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
         value = msgspec.json.decode(members[JSON_VALUE_KEY], type=str)
-    except (msgspec.DecodeError, KeyError) as error:
+    except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
         raise SensorError(f"{info.file}: not an entry: {line[:80]!r}") from error
     return Entry(datavalue(info, value), line.decode())
 

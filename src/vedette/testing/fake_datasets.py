@@ -59,6 +59,11 @@ class FakeSet:
         self.used -= self._cost(value, self.values.pop(value))
         return True
 
+    def clear(self) -> None:
+        """Forget all entries."""
+        self.values.clear()
+        self.used = 64 * self.hashsize
+
     def parse(self, datavalue: str) -> bytes | None:
         """Read a value of a socket command; None if it is malformed."""
         if self.kind == "string":

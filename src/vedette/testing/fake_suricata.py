@@ -97,6 +97,7 @@ class FakeSuricata:
         self.stop()
         self._ruleset = load(self.rules, self._eight)
         self._loaded_at = datetime.now(UTC)
+        self._started_at = time.monotonic()
         self._next: FakeRuleset | None = None
         self._next_at = 0.0
         self._reloads = 0
@@ -211,6 +212,7 @@ class FakeSuricata:
         loaded_at = self._loaded_at.strftime("%Y-%m-%dT%H:%M:%S.%f+0000")
         answers: dict[str, object] = {
             "version": f"{self.version} RELEASE",
+            "uptime": int(time.monotonic() - self._started_at),
             "ruleset-stats": [stats],
             "ruleset-failed-rules": ruleset.failed,
             "ruleset-reload-time": [{"id": 0, "last_reload": loaded_at}],
@@ -252,7 +254,7 @@ class FakeSuricata:
             raise _HangUpError
         if command == "dataset-dump":
             return _OK, "datasets dump done"
-        known = {"dataset-add", "dataset-remove", "dataset-lookup"}
+        known = {"dataset-add", "dataset-remove", "dataset-lookup", "dataset-clear"}
         if self._eight:
             known.add("dataset-add-json")
         if command not in known:
@@ -260,6 +262,9 @@ class FakeSuricata:
         dataset = self._ruleset.sets.get(str(arguments.get("setname")).lower())
         if dataset is None or dataset.kind != arguments.get("settype"):
             return _NO_SET
+        if command == "dataset-clear":
+            dataset.clear()
+            return _OK, "dataset cleared"
         value = dataset.parse(str(arguments.get("datavalue")))
         if command == "dataset-lookup":
             return _lookup(dataset, value)

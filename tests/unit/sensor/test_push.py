@@ -369,7 +369,7 @@ def test_a_generation_before_that_was_damaged_is_no_base_for_a_delta(desk: Any) 
     (Path(desk.sensor.rules) / "current/names.lst").unlink()
     pushed = desk.push({"names": NAMES[1:]})
     assert (pushed.how, pushed.proof.ok) == ("reload", True)
-    assert "names.lst cannot be read: No such file" in pushed.reason
+    assert "names.lst was changed or is gone" in pushed.reason
 
 
 def test_what_is_measured_at_a_push_decides_the_next_one(desk: Any) -> None:
