@@ -414,7 +414,7 @@ def test_a_number_that_comes_again_after_a_restore_is_not_served_from_before(
         assert base64.b64encode(b"more.example") in content
 
 
-# -- who may ----------------------------------------------------------------------------------------
+# -- who may --------------------------------------------------------------------------------------
 
 
 OPEN = {"/health", "/suricata-update/index.yaml"}
