@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
-from vedette.bundle.generation import Generation, history, open_generation, rollback, verify
-from vedette.cli import bundle_stick
+from vedette.bundle.generation import Generation, history, open_generation, verify
+from vedette.cli import bundle_rollback, bundle_stick
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment, size
+from vedette.cli.rollout_lines import show_news
 from vedette.errors import BundleError
 from vedette.model import Outcome
 from vedette.pipeline.building import build, shrunk_from
 from vedette.pipeline.comparing import compare
 from vedette.pipeline.figures import Asker
+from vedette.pipeline.rolling import Overview, overview
 from vedette.ruleset.manifest import Manifest
 from vedette.store.inbox import TestCount
 
@@ -27,6 +29,7 @@ def bundle() -> None:
 
 bundle.add_command(bundle_stick.export)
 bundle.add_command(bundle_stick.import_command)
+bundle.add_command(bundle_rollback.rollback_command)
 
 
 @bundle.command("build")
@@ -41,6 +44,7 @@ def build_command(out: Output, *, whole: bool, accept: bool) -> None:
         manifest = result.manifest
         before = shrunk_from(opened, manifest) if result.created else 0
         tests = opened.store.inbox.tests() if before else []
+        told = overview(opened)
     if result.created:
         out.good(f"published generation {manifest.generation}")
     else:
@@ -53,8 +57,15 @@ def build_command(out: Output, *, whole: bool, accept: bool) -> None:
     _show_counts(out, manifest)
     if before:
         _warn_of_loss(out, manifest, before, tests)
-    out.say("Next: vedette sensor push")
+    _show_next(out, told)
     out.result({"created": result.created, "manifest": manifest})
+
+
+def _show_next(out: Output, told: Overview | None) -> None:
+    """Say who is told what was built."""
+    if told is not None and (told.rollout.is_held or told.rollout.state == "canary"):
+        show_news(out, told)
+    out.say("Next: vedette sensor push")
 
 
 def _warn_of_loss(out: Output, manifest: Manifest, before: int, tests: Sequence[TestCount]) -> None:
@@ -163,18 +174,6 @@ def diff(out: Output, a: int, b: int, limit: int) -> None:
             for change in changes
         ]
     out.result(document)
-
-
-@bundle.command("rollback")
-@click.argument("generation", type=int)
-@with_output
-def rollback_command(out: Output, generation: int) -> None:
-    """Make an older generation the current one; sensors get it with the next push."""
-    with hub() as opened, opened.working(f"rolling back to {generation}"):
-        found = rollback(opened.settings.bundles, generation)
-    out.good(f"generation {found.number} is current until a build publishes new content")
-    out.say("Next: vedette sensor push")
-    out.result({"generation": found.number})
 
 
 @bundle.command("verify")

@@ -28,6 +28,7 @@ from vedette.sensor.reach import directory_of
 from vedette.sensor.release import Release
 from vedette.sensor.settings import Delivery, Sensor
 from vedette.sensor.ssh_said import UnreachableError
+from vedette.sensor.traffic import Traffic
 from vedette.sensor.wire import Delivered, EngineState, Report, State
 from vedette.store import AnnouncementRecord, SensorRecord, StateRecord
 
@@ -150,8 +151,13 @@ def push_current(hub: Hub, name: str, *, take_over: bool = False) -> Pushed:
     return pushed
 
 
-def prove_current(hub: Hub, name: str) -> Proof:
+def prove_current(hub: Hub, name: str, *, traffic: Traffic | None = None) -> Proof:
     """Ask a sensor again whether it holds what was pushed last.
+
+    Args:
+        hub: The open state directory.
+        name: The sensor.
+        traffic: Also have one DNS query for the canary's name raise an alert; on this machine.
 
     Raises:
         UsageError: There is no such sensor, or its agent proves.
@@ -161,7 +167,8 @@ def prove_current(hub: Hub, name: str) -> Proof:
     sensor = _reachable(hub, name)
     try:
         with hub.delivering(name):
-            proof = prove_held(sensor, members=hub.settings.push.proof_members)
+            members = hub.settings.push.proof_members
+            proof = prove_held(sensor, members=members, traffic=traffic)
     except SensorError as error:
         note_failure(hub, sensor, error)
         raise

@@ -7,8 +7,10 @@ always under the lock ``rollout``.
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from vedette.bundle.generation import Generation, open_generation, rollback
@@ -28,12 +30,19 @@ from vedette.pipeline.announcing import (
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.standing import is_pushed, silent_after_s, state_now
 from vedette.sensor.wire import State
-from vedette.store import RolloutRecord, SensorRecord, StateRecord
+from vedette.store import (
+    AnnouncementRecord,
+    HitRecord,
+    RolloutRecord,
+    SensorRecord,
+    StateRecord,
+)
 
 log = structlog.get_logger(__name__)
 
 _ROLLOUT = "vedette"
 _MINUTE_S = 60
+_HITS = 100_000
 
 
 def roll(hub: Hub, now: int = 0) -> RolloutRecord | None:
@@ -160,6 +169,19 @@ def _way_back(hub: Hub) -> Generation | None:
 # -- people -------------------------------------------------------------------------------
 
 
+class Noisy(msgspec.Struct, frozen=True, kw_only=True):
+    """An indicator and its alerts."""
+
+    type: str
+    value: str
+    alerts: int
+    """Of all groups that were seen since; those of before are counted with them."""
+    hosts: int
+    sensors: tuple[str, ...]
+    is_new: bool
+    """Whether it was seen for the first time since."""
+
+
 class Let(NamedTuple):
     """What a person's decision led to."""
 
@@ -273,3 +295,46 @@ def waiting(hub: Hub) -> int:
     if told is None or current is None or current.number == told.newest.generation:
         return 0
     return current.number
+
+
+class Overview(NamedTuple):
+    """The roll-out in force, for people."""
+
+    rollout: RolloutRecord
+    newest: AnnouncementRecord
+    """What is told to canaries, or to all."""
+    others: AnnouncementRecord | None
+    """What is told to the others."""
+    of: int
+    """The generation that is, or was, rolled out."""
+    waiting: int
+    """A generation that was built and waits; 0: none."""
+
+
+def overview(hub: Hub) -> Overview | None:
+    """Return how the roll-out stands; None: nothing was ever announced."""
+    told = in_force(hub)
+    if told is None:
+        return None
+    spreads = hub.store.announcements.get(told.rollout.serial) or told.newest
+    return Overview(told.rollout, told.newest, told.others, spreads.generation, waiting(hub))
+
+
+def noisiest(hub: Hub, rollout: RolloutRecord, *, limit: int = 10) -> list[Noisy]:
+    """Return the indicators with most alerts among those seen since a roll-out began."""
+    since = datetime.fromtimestamp(rollout.started_at, UTC)
+    alerts: dict[tuple[str, str], list[HitRecord]] = {}
+    for hit in hub.store.fleet.hits(since=since, origins=["live"], limit=_HITS):
+        alerts.setdefault((hit.type, hit.value or hit.observed), []).append(hit)
+    found = [
+        Noisy(
+            type=kind,
+            value=value,
+            alerts=sum(hit.count for hit in hits),
+            hosts=len({hit.client for hit in hits}),
+            sensors=tuple(sorted({hit.sensor for hit in hits})),
+            is_new=all(hit.first_seen >= since for hit in hits),
+        )
+        for (kind, value), hits in alerts.items()
+    ]
+    return sorted(found, key=lambda one: (not one.is_new, -one.alerts))[:limit]

@@ -39,6 +39,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ring: str
     heard_at: datetime | None
     """When the last word came, by our clock."""
+    heard_s: float
+    """How long ago; -1: never."""
     heard_from: str
     clock_s: float
     """Its clock less ours."""
@@ -171,6 +173,7 @@ def _standing(
         delivery=delivery,
         ring=str(settings.get("ring", "")),
         heard_at=_moment(record.at if record else 0),
+        heard_s=float(now - record.at) if record else -1.0,
         heard_from=record.origin if record else "",
         clock_s=record.clock_s if record else 0.0,
         generation=record.generation if record else 0,
