@@ -9,14 +9,14 @@ import hashlib
 import mmap
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 import zstandard
 
-from vedette.bundle.generation import Generation, numbers, open_generation
+from vedette.bundle.generation import Generation, history, open_generation
 from vedette.errors import BundleError, UsageError
 from vedette.files import write_atomically
 from vedette.pipeline.hub import Hub
@@ -99,11 +99,9 @@ def _held(hub: Hub, content_id: str) -> Generation:
     Raises:
         BundleError: There is none.
     """
-    there = set(numbers(hub.settings.bundles))
-    for record in hub.store.fleet.generations():
-        if record.content_id == content_id and record.number in there:
-            generation = open_generation(hub.settings.bundles, record.number)
-            if generation is not None:
+    for generation in history(hub.settings.bundles):
+        with suppress(BundleError):  # its manifest is damaged
+            if generation.manifest.content_id == content_id:
                 return generation
     raise BundleError(
         "the generation that the sensor holds is not on this hub (any more)",
