@@ -84,9 +84,10 @@ def parse(words: Iterable[str]) -> None:
         context = command.make_context(name, rest, parent=context)
         if not isinstance(command, click.Group):
             return
-        found, child, rest = command.resolve_command(
-            context, [*context._protected_args, *context.args]
-        )
+        words = [*context._protected_args, *context.args]
+        if not words and command.invoke_without_command:
+            return
+        found, child, rest = command.resolve_command(context, words)
         assert found is not None
         assert child is not None
         name, command = found, child

@@ -15,6 +15,7 @@ from vedette.pipeline.carrying import export_wanted
 from vedette.sensor.settings import Delivery
 
 _RED = 9
+_PATHS = ("socket", "rules")
 
 
 @click.command("export")
@@ -80,12 +81,13 @@ def import_command(
 
 def _settings(config: Path | None, given: dict[str, str | None]) -> AgentSettings:
     """Read the file and the options; without a file, the state is beside the rules."""
-    sensor = {key: given[key] for key in ("name", "socket", "rules") if given[key]}
+    sensor = {"name": given["name"]} if given["name"] else {}
+    sensor |= {key: str(Path(text).absolute()) for key in _PATHS if (text := given[key])}
     settings: dict[str, Any] = {"sensor": sensor} if sensor else {}
     if given["state"]:
         settings["state"] = given["state"]
     elif config is None and given["rules"]:
-        settings["state"] = f"{Path(given['rules']).absolute()}.trust"
+        settings["state"] = f"{sensor['rules']}.trust"
     if config is None and sensor:
         settings["delivery"] = Delivery.STICK.value
     return load(config, settings)
