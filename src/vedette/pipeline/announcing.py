@@ -136,7 +136,11 @@ def _is_due(hub: Hub, generation: Generation) -> bool:
     now = in_force(hub)
     if now is None:
         return True
-    if now.rollout.is_held or now.rollout.phase == "canary":
+    if now.rollout.is_held:
+        return False
+    if now.newest.at <= hub.store.audit.restored_at():
+        return True  # sensors may know a greater serial, and refuse what this database announced
+    if now.rollout.phase == "canary":
         return False
     newest = now.newest
     same = newest.generation == generation.number

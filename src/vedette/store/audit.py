@@ -161,6 +161,13 @@ class Audit:
         )
         return list(_deeds(rows))
 
+    def restored_at(self) -> int:
+        """Return when this database was last restored from a backup, epoch seconds; 0: never."""
+        (at,) = self._db.execute(
+            "SELECT coalesce(max(at), 0) FROM audit WHERE action='restore' AND ok=1"
+        ).fetchone()
+        return int(at)
+
     def counts(self) -> dict[tuple[str, bool], int]:
         """Return how many rows there are by action, and whether it succeeded; begins left out."""
         return {

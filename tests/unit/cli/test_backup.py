@@ -1,0 +1,94 @@
+"""``vedette backup`` and ``vedette restore``: what they say, what they refuse, and the trail."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from vedette.config import load
+from vedette.pipeline.hub import Hub
+from vedette.testing.command import Cli
+
+
+@pytest.fixture(autouse=True)
+def begun(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    (short_path / "bad.txt").write_text("evil.example\n")
+    cli("source", "add", "list", short_path / "bad.txt", "--type", "domain", "--name", "feed")
+    cli("source", "pull")
+    cli("bundle", "build")
+
+
+def test_a_backup_says_what_is_in_it_and_what_is_not(cli: Cli, short_path: Path) -> None:
+    key = short_path / "misp.key"
+    key.write_text("x" * 40)
+    key.chmod(0o600)
+    cli("source", "add", "misp", "https://misp.example", "--key-file", key, "--name", "misp")
+    made = cli("backup", "b")
+    assert made.code == 0
+    assert "wrote b (" in made.out
+    assert "generations: 1; last announcement: " in made.out
+    assert str(key) in made.out
+    assert stat.S_IMODE((short_path / "b").stat().st_mode) == 0o600
+    assert cli("restore", "b", "--check").out.startswith("  ok b is whole")
+
+
+def test_a_state_that_is_there_is_not_replaced_unasked(cli: Cli, short_path: Path) -> None:
+    cli("backup", "b")
+    cli("source", "remove", "feed")
+    refused = cli("restore", "b")
+    assert refused.code == 2
+    assert "Nothing was changed." in refused.err
+    assert cli("source", "list", "--json").json == []
+    done = cli("restore", "b", "--replace")
+    assert done.code == 0
+    assert "what was there is in " in done.out
+    assert [one["name"] for one in cli("source", "list", "--json").json] == ["feed"]
+
+
+def test_a_restore_is_the_last_thing_in_the_trail_of_the_restored(
+    cli: Cli, short_path: Path
+) -> None:
+    cli("backup", "b")
+    cli("restore", "b", "--replace")
+    with Hub(load(short_path / "vedette.toml")) as hub:
+        deeds = hub.store.audit.trail()
+        assert hub.store.audit.restored_at() == deeds[0].at
+    assert [deed.action for deed in deeds][:2] == ["restore", "backup"]
+    assert deeds[0].detail["arguments"]["of"]
+    assert deeds[1].ok is None, "the copy was made before the command was over"
+
+
+def test_a_hub_is_made_where_nothing_was(cli: Cli, short_path: Path) -> None:
+    cli("backup", "b")
+    config = short_path / "new" / "vedette.toml"
+    done = cli("--config", config, "restore", "b")
+    assert done.code == 0
+    assert f"wrote {config}" in done.out
+    listed = cli("--config", config, "source", "list", "--json").json
+    assert [one["name"] for one in listed] == ["feed"]
+    assert (short_path / "new" / "state" / "vedette.db").exists()
+
+
+def test_without_a_configuration_it_says_how_to_go_on(
+    cli: Cli, short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("backup", "b")
+    (short_path / "empty").mkdir()
+    monkeypatch.chdir(short_path / "empty")
+    refused = cli("restore", "../b")
+    assert refused.code == 2
+    assert "vedette --config /etc/vedette/vedette.toml restore ../b" in refused.err
+
+
+def test_a_damaged_backup_exits_as_a_store_that_cannot_be_read(cli: Cli, short_path: Path) -> None:
+    cli("backup", "b")
+    data = (short_path / "b").read_bytes()
+    (short_path / "b").write_bytes(data[: len(data) // 2])
+    for arguments in (("--check",), ("--replace",)):
+        refused = cli("restore", "b", *arguments)
+        assert refused.code == 5
+        assert "is no whole backup" in refused.err
+    assert cli("source", "list", "--json").json
