@@ -14,8 +14,7 @@ from vedette.ruleset.manifest import SetInfo
 from vedette.sensor.configuration import Dumped
 from vedette.sensor.finding import Finding, Severity
 from vedette.sensor.settings import Sensor
-from vedette.sensor.ssh_files import FarDirectory
-from vedette.sensor.ssh_link import Link
+from vedette.sensor.ssh_link import Link, ThereError
 from vedette.sensor.ssh_scripts import CHECK
 
 _NOTHING = "Nothing can be pushed to it or proved; what is in force there stays in force."
@@ -65,12 +64,15 @@ def dump_there(sensor: Sensor, config: str, program: str) -> Dumped:
     Raises:
         SensorError: The machine cannot be reached, or the program cannot read the file.
     """
-    far = FarDirectory(Link(sensor), sensor.rules_path)
-    code, text = far.run([program, "-c", config, "--dump-config"], _ASK_S)
-    if code != 0:
-        last = text.strip().splitlines()[-1:] or ["no reason"]
-        raise SensorError(f"suricata cannot read {config} on {sensor.ssh}: {last[0]}")
-    return Dumped(text)
+    script = '"$1" -c "$2" --dump-config 2>&1'
+    what = f"read {config}"
+    try:
+        output = Link(sensor).run(script, program, config, timeout_s=_ASK_S, what=what)
+    except ThereError as error:
+        last = error.output.decode(errors="replace").strip().splitlines()[-1:]
+        said = last[0] if last else f"exit code {error.code}"
+        raise SensorError(f"suricata cannot read {config} on {sensor.ssh}: {said}") from error
+    return Dumped(output.decode(errors="replace"))
 
 
 def _ask(sensor: Sensor) -> _Said:

@@ -115,8 +115,11 @@ done
 [ -e "$1" ] || { echo missing; exit 0; }
 [ -S "$1" ] || { echo "other"; exit 0; }
 [ -w "$1" ] || { echo denied; exit 0; }
+real() { (cd -- "${1%/*}/" 2>/dev/null && printf '%s/%s' "$(pwd -P)" "${1##*/}"); }
+here=$(real "$1")
 while read -r _ _ _ flags _ _ _ path; do
-  [ "$flags" = 00010000 ] && [ "${path##*/}" = "${1##*/}" ] && { echo listening; exit 0; }
+  [ "$flags" = 00010000 ] && [ "${path##*/}" = "${1##*/}" ] || continue
+  [ "$path" = "$1" ] || [ "$(real "$path")" = "$here" ] && { echo listening; exit 0; }
 done < /proc/net/unix
 echo deaf
 """

@@ -10,8 +10,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -193,6 +194,12 @@ class SshServer:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         return len(sessions)
+
+    def cut_later(self, after_s: float) -> Callable[[], None]:
+        """Kill all connections in a while; returns what waits for that."""
+        timer = threading.Timer(after_s, self.cut)
+        timer.start()
+        return timer.join
 
     def connections(self) -> int:
         """How many connections stand now."""
