@@ -29,7 +29,7 @@ from vedette.sensor.release import Release
 from vedette.sensor.settings import Delivery, Sensor
 from vedette.sensor.ssh_said import UnreachableError
 from vedette.sensor.traffic import Traffic
-from vedette.sensor.wire import Delivered, EngineState, Report, State
+from vedette.sensor.wire import Delivered, EngineState, EveState, Report, State
 from vedette.store import AnnouncementRecord, SensorRecord, StateRecord
 
 _BY = "hub"
@@ -216,9 +216,22 @@ def is_for_another_engine(hub: Hub, proof: Proof) -> bool:
 
 
 def keep_proof(
-    hub: Hub, sensor: Sensor, proof: Proof, *, delivered: Delivered | None = None
+    hub: Hub,
+    sensor: Sensor,
+    proof: Proof,
+    *,
+    delivered: Delivered | None = None,
+    eve: EveState | None = None,
 ) -> None:
-    """Report for a sensor what its engine answered just now."""
+    """Report for a sensor what its engine answered just now.
+
+    Args:
+        hub: The open state directory.
+        sensor: Which.
+        proof: The answers.
+        delivered: How it got what it holds, if that was just now.
+        eve: How reading of its eve.json goes, for whoever knows.
+    """
     told, before = told_to(hub, sensor), hub.store.reports.state_of(sensor.name)
     last = report_of(before) if before else None
     has_drifted = not proof.ok and (before is None or before.state != State.DRIFTED)
@@ -237,6 +250,7 @@ def keep_proof(
         proof=proof,
         delivered=delivered,
         engine=_engine(sensor, proof, last),
+        eve=eve,
         drifts=(last.drifts if last else 0) + has_drifted,
         repaired_at=datetime.now(UTC) if is_repaired else None,
     )

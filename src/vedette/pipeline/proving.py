@@ -23,6 +23,7 @@ from vedette.pipeline.delivering import (
     sensor_of,
 )
 from vedette.pipeline.hub import Hub
+from vedette.pipeline.lagging import Lags
 from vedette.pipeline.looping import Loop
 from vedette.pipeline.side_by_side import SideBySide
 from vedette.sensor.drift import Watch
@@ -65,8 +66,9 @@ class Proving(Loop):
 
     job = "prove"
 
-    def __init__(self, settings: Settings, stop: threading.Event) -> None:
-        """Take the settings, and the event that ends everything."""
+    def __init__(self, settings: Settings, stop: threading.Event, lags: Lags | None = None) -> None:
+        """Take the settings, the event that ends everything, and who knows how EVE is read."""
+        self._lags = lags or Lags()
         self._rhythm_s = parse_duration(settings.run.prove_every)
         super().__init__(settings, stop, min(_LOOK_S, self._rhythm_s))
         self.first_s = self._every_s
@@ -110,7 +112,7 @@ class Proving(Loop):
             note_failure(hub, sensor, error)
             raise
         if proof is not None:
-            keep_proof(hub, sensor, proof)
+            keep_proof(hub, sensor, proof, eve=self._lags.of(name))
             _repair(hub, sensor, proof, seen)
 
 

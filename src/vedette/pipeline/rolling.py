@@ -40,6 +40,8 @@ from vedette.store import (
 
 log = structlog.get_logger(__name__)
 
+STOPPED = "stopped: "
+"""How a reason begins that no person gave."""
 _ROLLOUT = "vedette"
 _MINUTE_S = 60
 _HITS = 100_000
@@ -134,7 +136,7 @@ def _stop(hub: Hub, told: InForce, why: str, now: int, *, by: str) -> RolloutRec
     """Put everybody back, or freeze it if that is wanted or there is nothing to go back to."""
     back = _way_back(hub) if hub.settings.rollout.on_stop == "rollback" or by != _ROLLOUT else None
     if back is None:
-        after = steps.paused(told.rollout, f"stopped: {why}")
+        after = steps.paused(told.rollout, f"{STOPPED}{why}")
         _write(hub, told.rollout, after)
     else:
         after = steps.stopped(told.rollout, why, now)
@@ -142,7 +144,7 @@ def _stop(hub: Hub, told: InForce, why: str, now: int, *, by: str) -> RolloutRec
             hub,
             back,
             by,
-            f"stopped: {why}",
+            f"{STOPPED}{why}",
             at_ms=time.time_ns() // 1_000_000,
             then=lambda _: hub.store.rollouts.change_inside(after),
         )

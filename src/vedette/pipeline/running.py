@@ -26,6 +26,7 @@ from vedette.pipeline.hub import Hub
 from vedette.pipeline.hunter import hunt_once
 from vedette.pipeline.keeping_lists import is_due as lists_are_due
 from vedette.pipeline.keeping_lists import keep_lists
+from vedette.pipeline.lagging import Lags
 from vedette.pipeline.lock import exclusive
 from vedette.pipeline.notifying import NotifyLoop, notify
 from vedette.pipeline.proving import Proving
@@ -62,6 +63,7 @@ class Runner:
         self._build_after = 0.0
         self._watched: dict[str, threading.Thread] = {}
         self._spreading = Spreading(settings, stop)
+        self._lags = Lags()
         self._rhythm_s = parse_duration(settings.run.prove_every)
         self._poll_s = parse_duration(settings.run.eve_poll)
 
@@ -77,7 +79,7 @@ class Runner:
             exclusive(hub.lock_file("run"), "vedette run"),
             self._remembering,
             self._spreading,
-            Proving(self._settings, self._stop),
+            Proving(self._settings, self._stop, self._lags),
             FeedbackLoop(self._settings, self._stop),
             NotifyLoop(self._settings, self._stop),
         ):
@@ -159,7 +161,7 @@ class Runner:
     def _watch(self, name: str) -> None:
         """Watch until the sensor is removed or becomes another; then a new thread takes over."""
         with Hub(self._settings) as hub:
-            if not self._try("watch", name, watch, hub, name, self._stop, self._poll_s):
+            if not self._try("watch", name, watch, hub, name, self._stop, self._poll_s, self._lags):
                 self._stop.wait(self._rhythm_s)
 
 

@@ -13,6 +13,7 @@ from vedette.eve.reader import Batch, Wait, follow, polling
 from vedette.hits import HitReader
 from vedette.pipeline.delivering import sensor_of
 from vedette.pipeline.hub import Hub
+from vedette.pipeline.lagging import Lags
 from vedette.pipeline.receiving import Place, Reading, fold, place_of, reader_of
 
 log = structlog.get_logger(__name__)
@@ -30,8 +31,17 @@ def read_hits(hub: Hub, name: str) -> Reading:
     return total
 
 
-def watch(hub: Hub, name: str, stop: threading.Event, interval_s: float) -> None:
+def watch(
+    hub: Hub, name: str, stop: threading.Event, interval_s: float, lags: Lags | None = None
+) -> None:
     """Read on and on until ``stop`` is set, or the sensor is gone or has another eve.json.
+
+    Args:
+        hub: The open state directory.
+        name: The sensor.
+        stop: Ends it.
+        interval_s: How often the end of the file is looked at.
+        lags: Told how far behind it is.
 
     Raises:
         SensorError: The sensor has no eve.json, or it may not be read.
@@ -44,12 +54,12 @@ def watch(hub: Hub, name: str, stop: threading.Event, interval_s: float) -> None
             for record in hub.store.fleet.sensors()
         )
 
-    for one in _read(hub, name, go_on):
+    for one in _read(hub, name, go_on, lags):
         if one.new:
             log.info("hits.found", sensor=name, hits=one.hits, new=one.new)
 
 
-def _read(hub: Hub, name: str, wait: Wait) -> Iterator[Reading]:
+def _read(hub: Hub, name: str, wait: Wait, lags: Lags | None = None) -> Iterator[Reading]:
     sensor = sensor_of(hub, name)
     if not sensor.eve:
         raise SensorError(
@@ -60,6 +70,8 @@ def _read(hub: Hub, name: str, wait: Wait) -> Iterator[Reading]:
     reader = reader_of(hub, name, place)
     try:
         for batch in follow(Path(sensor.eve), place.bookmark, wait=wait):
+            if lags:
+                lags.measure(name, Path(sensor.eve), batch)
             yield _take(hub, reader, batch)
     except OSError as error:
         raise SensorError(

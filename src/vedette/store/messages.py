@@ -15,7 +15,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What people read."""
 
     kind: str
-    """``hit``, ``retro``, ``held``, ``source``, ``proof`` or ``feedback``."""
+    """``hit``, ``retro``, ``held``, ``source``, ``proof``, ``rollout`` or ``feedback``."""
     title: str
     body: str
     is_bad: bool = True

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from vedette.config import load
@@ -17,7 +18,8 @@ from vedette.errors import ConfigError, SourceError
 from vedette.model import Hit, IndicatorType, Key
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.notifying import NotifyLoop, deliver, gather, notify, targets_of
-from vedette.store import Status
+from vedette.sensor.wire import Report, State
+from vedette.store import RolloutRecord, StateRecord, Status
 from vedette.testing.faults import Fault, FaultKind
 from vedette.testing.loopback import LoopbackServer, Response
 from vedette.testing.smtp import SmtpServer
@@ -246,6 +248,13 @@ def prove(hub: Hub, *, ok: bool) -> None:
     hub.store.fleet.add_proof("gate", NOON, 5, ok, json.dumps(proof).encode())
 
 
+def said(hub: Hub, state: str, *, at: int = NOW, why: str = "") -> None:
+    report = Report(at=NOON, by="hub", delivery="local", state=State(state), why=why, generation=5)
+    body = msgspec.json.encode(report)
+    record = StateRecord(sensor="gate", at=at, state=state, generation=5, report=body)
+    hub.store.reports.save(record, why=why)
+
+
 def test_a_proof_that_fails_and_one_that_heals_are_told(hub: Hub, hook: LoopbackServer) -> None:
     hub.store.fleet.add_sensor("gate", {"socket": "s", "rules": "r"})
     prove(hub, ok=True)
@@ -253,9 +262,9 @@ def test_a_proof_that_fails_and_one_that_heals_are_told(hub: Hub, hook: Loopback
     for ok in (False, False, True, True):
         prove(hub, ok=ok)
         tell(hub)
-    hub.store.news.note_trouble("proof", "gate", "cannot connect", NOW)
+    said(hub, "silent", why="cannot connect")
     tell(hub, NOW + 7 * HOURS)
-    hub.store.news.end_trouble("proof", "gate")
+    said(hub, "proved")
     tell(hub, NOW + 7 * HOURS)
     assert titles(hook) == [
         "Vedette: sensor gate does not hold generation 5",
@@ -264,6 +273,58 @@ def test_a_proof_that_fails_and_one_that_heals_are_told(hub: Hub, hook: Loopback
         "Vedette: sensor gate holds generation 5",
     ]
     assert "failed: canary" in json.loads(hook.requests[0].body)["message"]
+
+
+def test_an_agent_that_went_silent_is_told_once_and_when_it_is_back(
+    hub: Hub, hook: LoopbackServer
+) -> None:
+    hub.store.fleet.add_sensor("gate", {"delivery": "agent"})
+    said(hub, "proved")
+    assert tell(hub, NOW + 60) == 0
+    assert tell(hub, NOW + 200) == 1
+    assert tell(hub, NOW + 260) == 0
+    said(hub, "proved", at=NOW + 300)
+    assert tell(hub, NOW + 301) == 1
+    assert titles(hook) == [
+        "Vedette: sensor gate does not answer",
+        "Vedette: sensor gate holds generation 5",
+    ]
+    assert "not heard of for 3 min" in json.loads(hook.requests[0].body)["message"]
+
+
+def announced(hub: Hub, serial: int, rollout: RolloutRecord) -> None:
+    hub.store.announcements.add(
+        lambda number: (str(number), ""),
+        generation=serial,
+        content_id="c",
+        at_ms=serial,
+        who="ann",
+        why="build",
+        then=lambda _: hub.store.rollouts.begin(rollout),
+    )
+
+
+def test_a_roll_out_that_stopped_is_told_and_when_it_goes_on(
+    hub: Hub, hook: LoopbackServer
+) -> None:
+    why = "12,345 alerts a minute on fw-1, limit 10,000"
+    for serial in (1, 2):
+        state = RolloutRecord(serial=serial, state="stopped", started_at=1, why=why)
+        announced(hub, serial, state)
+        assert tell(hub, NOW + serial) == serial, "another stop is news, and the first is over"
+    announced(hub, 3, RolloutRecord(serial=3, state="watch", started_at=1))
+    assert tell(hub, NOW + 3) == 1
+    assert tell(hub, NOW + 4) == 0
+    stopped = "Vedette: the roll-out of generation {} was stopped"
+    on = "Vedette: new generations are rolled out again"
+    assert titles(hook) == [stopped.format(1), stopped.format(2), on, on]
+    assert why in json.loads(hook.requests[0].body)["message"]
+
+
+@pytest.mark.parametrize("why", ["lunch", ""])
+def test_a_pause_by_a_person_is_no_news(hub: Hub, why: str) -> None:
+    announced(hub, 1, RolloutRecord(serial=1, state="paused", was="watch", started_at=1, why=why))
+    assert tell(hub) == 0
 
 
 def test_a_misp_that_takes_no_sightings_is_told(hook: LoopbackServer, tmp_path: Path) -> None:
