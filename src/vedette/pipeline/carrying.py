@@ -86,7 +86,12 @@ def _wanted(hub: Hub, sensor: str) -> SignedAnnouncement:
     now = told(hub)
     if now is None:
         raise _nothing()
-    record = now.others or now.newest
+    if now.others is None:
+        raise UsageError(
+            f"generation {now.newest.generation} is told to canary sensors only, as yet",
+            hint="Wait for their proof (vedette rollout show), or name one of them: --sensor NAME",
+        )
+    record = now.others
     kept = SignedAnnouncement(document=record.document, signature=record.signature)
     return resigned(hub, kept)
 

@@ -161,7 +161,7 @@ def _keys(hub: Hub) -> Iterator[Path]:
     except OSError as error:
         raise TrustError(
             f"cannot use the keys in {directory}: {error.strerror}",
-            hint="It belongs to the user that Vedette runs as, and nobody else may look into it.",
+            hint="Is there room, and does it belong to the user that Vedette runs as?",
         ) from error
 
 

@@ -205,6 +205,17 @@ def test_what_one_sensor_is_told_is_exported(island: Island) -> None:
     assert not Path("one.tar").exists()
 
 
+def test_what_only_canaries_are_told_is_exported_for_them_only(island: Island) -> None:
+    add = ("sensor", "add", "first", "--socket", "/nowhere", "--rules", "r", "--ring", "canary")
+    done = island.cli(*add)
+    assert done.code == 0, done.err
+    island.publish("bad.example.com")
+    refused = island.cli("bundle", "export", "one.tar")
+    assert refused.code == 2
+    assert "canary sensors only" in refused.err
+    assert island.export("one.tar", "--sensor", "first")["generation"] == 1
+
+
 def test_nothing_published_is_said(island: Island) -> None:
     done = island.cli("bundle", "export", "one.tar")
     assert done.code == 7

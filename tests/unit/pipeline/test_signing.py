@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -244,3 +248,32 @@ def test_a_manifest_is_signed_once_for_each_key(hub: Hub) -> None:
     assert key_id_of(again) == signing_key(hub).public.id
     kept.write_bytes(b"\xff damaged")
     assert manifest_signature(hub, generation) == again
+
+
+_ROTATES = """
+import sys
+from vedette.config import Settings
+from vedette.pipeline.hub import Hub
+from vedette.pipeline.signing import rotate
+with Hub(Settings(home=sys.argv[1])) as hub:
+    print("ready", flush=True)
+    while True:
+        rotate(hub)
+"""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rotations_may_be_killed_at_any_moment(hub: Hub, tmp_path: Path, seed: int) -> None:
+    """Agents follow from the first key to whatever is in force, and it can sign."""
+    pins = Pins.given(signing_key(hub).public.text)
+    command = [sys.executable, "-c", _ROTATES, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.05 + random.Random(seed).random() / 20)
+        process.kill()
+    now = pins.follow(key_changes(hub))
+    assert now.changes > 1
+    assert now.public_keys == (signing_key(hub).public,)
+    left = {path.name for path in hub.settings.keys_dir.iterdir() if path.suffix != ".tmp"}
+    assert left == {"signing.key", "signing.pub", "changes.json"}
