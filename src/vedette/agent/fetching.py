@@ -201,8 +201,8 @@ def _patched(
     try:
         with hub.stream(path, most) as body, open_decompressed(body, max_bytes=most) as stream:
             patching.read(stream)
-    except NotThereError:
-        log.debug("patch.absent", before=current.release.generation, after=release.generation)
+    except NotThereError as error:
+        log.info("patch.absent", why=str(error), after=release.generation)
     except (BundleError, HubError, TrustError, OSError) as error:
         log.warning("patch.unusable", error=str(error), after=release.generation)
     return patching.made

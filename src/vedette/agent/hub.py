@@ -6,6 +6,7 @@ Hard rule: what comes is bytes, believed by nobody here. Every failure is an err
 from __future__ import annotations
 
 import io
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import httpx2
 import msgspec
@@ -111,6 +112,7 @@ class Hub:
     def __init__(self, endpoint: Endpoint) -> None:
         """Do not connect yet."""
         self._where = endpoint.url
+        self._socket: socket.socket | None = None
         self.skew_s: float | None = None
         """Our clock less the hub's, to the second, as of the last answer."""
         self._client = httpx2.Client(
@@ -127,8 +129,20 @@ class Hub:
         )
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; nobody uses it any more."""
         self._client.close()
+
+    def hang_up(self) -> None:
+        """Cut the connection, from another thread: whoever waits for an answer gets an error."""
+        if (connection := self._socket) is not None:
+            with suppress(OSError):
+                # Of the socket itself: TLS would say goodbye first, and wait for an answer.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def _note(self, _event: str, info: Mapping[str, Any]) -> None:
+        stream = info.get("return_value")
+        if stream is not None and hasattr(stream, "get_extra_info"):
+            self._socket = stream.get_extra_info("socket")
 
     def announcement(self, after: int, wait_s: float = 0.0) -> SignedAnnouncement | None:
         """Return what is wanted if that is not ``after``; wait for it if it is.
@@ -232,6 +246,7 @@ class Hub:
         request = self._client.build_request(
             method, path, content=content, headers=headers, timeout=timeout or self._client.timeout
         )
+        request.extensions["trace"] = self._note
         try:
             answer = self._client.send(request, stream=True)
         except (httpx2.TransportError, httpx2.InvalidURL, OSError) as error:

@@ -44,6 +44,7 @@ class Listener:
         self._holding = holding
         self._situation = situation
         self._first_use = first_use
+        self._stop = threading.Event()
         self._is_first = True
         self._keys_at = 0.0
         self._backoff = Backoff()
@@ -55,6 +56,7 @@ class Listener:
 
     def run(self, stop: threading.Event) -> None:
         """Ask until ``stop`` is set."""
+        self._stop = stop
         while not stop.is_set():
             wait_s = self.once(POLL_S)
             if wait_s:
@@ -140,7 +142,7 @@ class Listener:
         self._situation.note(lambda facts: setattr(facts, "refused", ""))
 
     def _lost(self, error: VedetteError) -> None:
-        if not self.problem:
+        if not self.problem and not self._stop.is_set():
             log.warning("hub.lost", error=str(error), hint=error.hint)
         self.problem = str(error)
 

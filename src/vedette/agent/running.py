@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -24,11 +25,12 @@ from vedette.agent.reading import EveReading, Rules
 from vedette.agent.reporting import Reporter
 from vedette.agent.sending import Sender
 from vedette.agent.settings import AgentSettings
-from vedette.agent.situation import Situation
+from vedette.agent.situation import Facts, Situation
 from vedette.agent.spool import Spool
 from vedette.agent.tokens import read_token
 from vedette.errors import BusyError, SensorError, TrustError
 from vedette.ruleset.engine import Target
+from vedette.sensor.install import Installed
 from vedette.sensor.wire import Report
 
 log = structlog.get_logger(__name__)
@@ -37,6 +39,7 @@ SPOOL = "spool"
 _LOCK = "agent.lock"
 _DOCTOR_EVERY_S = 3_600.0
 _AGAIN_S = 5.0
+_END_S = 5.0
 _TURNS_MAX = 20
 
 
@@ -55,6 +58,8 @@ class Agent:
     def __init__(self, settings: AgentSettings) -> None:
         """Open the state; start nothing."""
         self._settings = settings
+        self._hubs: list[Hub] = []
+        self._threads: list[threading.Thread] = []
         state = settings.state_dir
         self._endpoint: Endpoint | None = None
         keys = [settings.key] if settings.key else []
@@ -71,6 +76,8 @@ class Agent:
         self.spool = Spool(state / SPOOL, settings.spool_mb << 20)
         self.applier = Applier(settings.sensor, state)
         self.applier.staging.clear_unfinished()
+        if installed := self.applier.directory.current():
+            self.situation.note(lambda facts: _remember(facts, installed))
         self._listener = self._listening()
         self._keeper = Keeper(settings, self._hub(), self.holding, self.situation, self.applier)
         self._reporter = Reporter(
@@ -106,11 +113,28 @@ class Agent:
         if sender := self._sender:
             parts["sending"] = lambda: sender.run(stop)
         for name, part in parts.items():
-            threading.Thread(
+            thread = threading.Thread(
                 target=_for_ever, args=(name, part, stop), name=name, daemon=True
-            ).start()
+            )
+            thread.start()
+            self._threads.append(thread)
         _for_ever("keeping", lambda: self._keep_on(stop), stop)
         log.info("agent.stopped")
+
+    def __enter__(self) -> Self:
+        """Nothing is started."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hang up, and let go of everything."""
+        for event in (self.situation.changed, self.spool.filled, self._keeper.red):
+            event.set()
+        for hub in self._hubs:
+            hub.hang_up()
+        for thread in self._threads:
+            thread.join(_END_S)
+        for hub in self._hubs:
+            hub.close()
 
     def once(self) -> Report:
         """Do all of it once: ask, install, prove, read, report; return what was reported."""
@@ -134,7 +158,10 @@ class Agent:
         return self._listener.problem if self._listener else ""
 
     def _hub(self) -> Hub | None:
-        return Hub(self._endpoint) if self._endpoint else None
+        if self._endpoint is None:
+            return None
+        self._hubs.append(hub := Hub(self._endpoint))
+        return hub
 
     def _listening(self) -> Listener | None:
         if (hub := self._hub()) is None:
@@ -170,6 +197,11 @@ class Agent:
             return None
         profile = Target.parse(installed.release.target).profile if installed else None
         return Rules(manifest.sid_base, profile)
+
+
+def _remember(facts: Facts, installed: Installed) -> None:
+    facts.installed = installed.release.generation
+    facts.content_id = installed.release.content_id
 
 
 def _for_ever(name: str, part: Callable[[], None], stop: threading.Event) -> None:

@@ -67,6 +67,8 @@ def judge(facts: Facts) -> tuple[State, str]:
         return State.DRIFTED, "; ".join(filter(None, [f"red: {red}", facts.trouble]))
     if why := facts.refused or facts.damaged:
         return State.REFUSED, why
+    if proof is None and facts.installed:
+        return State.BEHIND, f"generation {facts.installed} is installed and not proved yet"
     if proof is None:
         return State.NEVER, facts.trouble or "no generation is installed yet"
     if wanted is None or wanted.content_id == proof.content_id:

@@ -95,8 +95,7 @@ def agent(out: Output, given: dict[str, Any], *, once: bool) -> None:
         return
     settings = _settings(given)
     log_events(as_json=out.as_json)
-    with alone(settings.state_dir):
-        program = Agent(settings)
+    with alone(settings.state_dir), Agent(settings) as program:
         if once:
             _leave(out, program.once(), program.problem)
             return
