@@ -20,7 +20,7 @@ from vedette.sensor.client import SuricataSocket
 from vedette.sensor.held import installed_on, prove_on
 from vedette.sensor.install import RulesDirectory
 from vedette.sensor.proof import Proof
-from vedette.sensor.reach import directory_of, reached
+from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.seen import Seen, changes, see
 from vedette.sensor.settings import Sensor
 from vedette.sensor.sweep import Sweep, Swept
@@ -75,7 +75,7 @@ class Watch:
         directory = directory_of(self._sensor)
         with (
             reached(self._sensor) as near,
-            SuricataSocket(near.socket_path, near.timeout_s) as engine,
+            engine_of(near) as engine,
         ):
             if self._seen is None:
                 return Look(changed=True, why="it was not proved yet")
@@ -96,7 +96,7 @@ class Watch:
         self._seen = None
         with (
             reached(self._sensor) as near,
-            SuricataSocket(near.socket_path, near.timeout_s) as engine,
+            engine_of(near) as engine,
         ):
             seen = see(engine, directory)  # before the proof: what happens meanwhile is a change
             proof = prove_on(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.crossover import speed_of
 from vedette.sensor.install import RulesDirectory
-from vedette.sensor.reach import directory_of, reached
+from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.settings import Sensor
 from vedette.sensor.wire import EngineState
 
@@ -42,6 +42,6 @@ def state_of_engine(sensor: Sensor) -> EngineState:
     """
     with (
         reached(sensor) as near,
-        SuricataSocket(near.socket_path, near.timeout_s) as engine,
+        engine_of(near) as engine,
     ):
         return engine_state(engine, directory_of(sensor))

@@ -10,7 +10,7 @@ from vedette.sensor.client import SuricataSocket
 from vedette.sensor.difference import difference
 from vedette.sensor.install import Installed, RulesDirectory
 from vedette.sensor.proof import Plan, Proof, prove
-from vedette.sensor.reach import directory_of, reached
+from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.release import entry_of, file_name, is_lookable
 from vedette.sensor.settings import Sensor
 from vedette.sensor.traffic import Traffic, prove_traffic
@@ -38,7 +38,7 @@ def prove_held(
     installed_on(sensor, directory)
     with (
         reached(sensor) as near,
-        SuricataSocket(near.socket_path, near.timeout_s) as engine,
+        engine_of(near) as engine,
     ):
         proof = prove_on(engine, sensor, directory, members=members, seed=seed)
         if traffic:
