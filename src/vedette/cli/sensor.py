@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vedette.cli import sensor_doctor, sensor_list, sensor_push, sensor_show
+from vedette.cli import enrol, sensor_doctor, sensor_list, sensor_push, sensor_show
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output
 from vedette.cli.sensor_options import place_options, settings_of
@@ -26,6 +26,7 @@ for command in (
     sensor_push.push,
     sensor_push.prove,
     sensor_doctor.doctor,
+    enrol.enrol_command,
 ):
     sensor.add_command(command)
 
