@@ -46,8 +46,8 @@ def send_query(name: str, way: Way) -> tuple[int, str]:
     Raises:
         SensorError: It cannot be sent.
     """
-    query = dns_query(name)
     try:
+        query = dns_query(name)
         if way.interface and not way.resolver:
             return _on_the_wire(query, way), f"onto {way.interface}"
         resolver = way.resolver or own_resolver()
@@ -96,7 +96,7 @@ def _nameservers(path: Path) -> Iterator[str]:
     for line in lines:
         words = line.split()
         if words[:1] == ["nameserver"] and len(words) > 1:
-            yield words[1].partition("%")[0]
+            yield words[1]
 
 
 def _to_resolver(query: bytes, resolver: str, way: Way) -> int:

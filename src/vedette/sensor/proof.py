@@ -227,7 +227,7 @@ class _SetProof:
         self._rng = rng
 
     def checks(self, *, file_is_good: bool) -> Iterator[Check]:
-        """Ask; what a file says that was changed is not asked for (the check of the files is red)."""
+        """Ask, but not for what a changed file says: the check of the files is red then."""
         outcome = _canary(self._engine, self._info)
         yield self._held(outcome)
         if outcome is Outcome.NO_SUCH_SET:

@@ -67,6 +67,8 @@ class FakeSuricata:
         self.config = dict(config or {})
         self.counters: dict[str, dict[str, int]] | None = None
         """What ``dump-counters`` tells; None before the first statistics."""
+        self.packets: dict[str, int] = {}
+        """Seen by interface, as ``iface-stat`` tells."""
         self.commands: list[dict[str, Any]] = []
         """Every command that arrived."""
         self.crashed = False
@@ -200,6 +202,8 @@ class FakeSuricata:
             return self._conf_get(arguments)
         if command == "ruleset-reload-nonblocking" or command in _BLOCKING_RELOADS:
             return self._reload(blocking=command in _BLOCKING_RELOADS)
+        if command.startswith("iface-"):
+            return self._interfaces(command, arguments)
         if command == "dump-counters":
             return (_OK, self.counters) if self.counters else (_NOK, "stats not yet synchronized")
         ruleset = self._ruleset
@@ -218,6 +222,12 @@ class FakeSuricata:
             "ruleset-reload-time": [{"id": 0, "last_reload": loaded_at}],
         }
         return (_OK, answers[command]) if command in answers else (_NOK, "Unknown command")
+
+    def _interfaces(self, command: str, arguments: object) -> _Answer:
+        if command == "iface-list":
+            return _OK, {"count": len(self.packets), "ifaces": list(self.packets)}
+        name = str(arguments.get("iface")) if isinstance(arguments, dict) else ""
+        return (_OK, {"pkts": self.packets[name], "drop": 0}) if name in self.packets else _NO_SET
 
     def _conf_get(self, arguments: object) -> _Answer:
         if not isinstance(arguments, dict):
@@ -263,14 +273,13 @@ class FakeSuricata:
         if dataset is None or dataset.kind != arguments.get("settype"):
             return _NO_SET
         if command == "dataset-clear":
-            dataset.clear()
-            return _OK, "dataset cleared"
+            return _clear(dataset)
         value = dataset.parse(str(arguments.get("datavalue")))
-        if command == "dataset-lookup":
-            return _lookup(dataset, value)
         if command == "dataset-remove":
             return self._remove(dataset, value)
-        return _add(dataset, value, arguments.get("datajson"))
+        is_lookup = command == "dataset-lookup"
+        more = arguments.get("datajson")
+        return _lookup(dataset, value) if is_lookup else _add(dataset, value, more)
 
     def _remove(self, dataset: FakeSet, value: bytes | None) -> _Answer:
         if value in self.busy:
@@ -279,6 +288,11 @@ class FakeSuricata:
         if value is not None and dataset.remove(value):
             return _OK, "data removed"
         return _NOK, "failed to remove data"
+
+
+def _clear(dataset: FakeSet) -> _Answer:
+    dataset.clear()
+    return _OK, "dataset cleared"
 
 
 def _lookup(dataset: FakeSet, value: bytes | None) -> _Answer:
