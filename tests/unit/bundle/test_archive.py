@@ -311,6 +311,29 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
             pytest.fail("it was opened")
 
 
+def test_a_place_that_cannot_hold_it_is_an_error(archive: Path, tmp_path: Path) -> None:
+    with (
+        open_archive(archive, PINS) as opened,
+        pytest.raises(BundleError, match="cannot unpack") as caught,
+    ):
+        opened.extract("7.0", tmp_path / "none")
+    assert "Nothing has changed" in caught.value.hint
+
+
+def test_an_index_that_says_nothing_is_refused_whoever_signed_it(
+    archive: Path, tmp_path: Path
+) -> None:
+    for document in (b"{}", b"\xff", b"[]"):
+        signature = sign(KEY, document, f"{Purpose.ARCHIVE} 1").encode()
+        with tarfile.open(archive) as tar:
+            contents = {one.name: tar.extractfile(one).read() for one in tar}  # type: ignore[union-attr]
+        contents |= {INDEX: document, f"{INDEX}.minisig": signature}
+        path = tmp_path / "odd.tar"
+        write(path, [Part(name, len(one), one) for name, one in contents.items()])
+        with pytest.raises(TrustError, match="cannot be read"), open_archive(path, PINS):
+            pytest.fail("it was opened")
+
+
 def test_an_archive_of_a_newer_format_is_refused(archive: Path, tmp_path: Path) -> None:
     data = archive.read_bytes()
     with tarfile.open(archive) as tar:

@@ -186,6 +186,20 @@ def test_an_engine_that_is_away_changes_nothing(island: Island) -> None:
     assert not island.rules.exists()
 
 
+def test_an_engine_that_does_not_load_it_is_red(island: Island, tmp_path: Path) -> None:
+    """Its rule-files name another file: everything is installed, and nothing is in force."""
+    island.publish("bad.example.com")
+    key = island.export("one.tar")["key"]
+    island.engine.stop()
+    with FakeSuricata(Path("t").absolute(), tmp_path / "other.rules", "8.0.7") as engine:
+        island.engine = engine
+        done = island.bring("one.tar", "--key", key, "--state", str(tmp_path / "state"))
+    assert done.code == 9
+    assert "does NOT hold generation 1" in done.out
+    assert "canary" in done.out
+    assert (tmp_path / "state" / "holding.json").exists()
+
+
 def test_settings_of_an_agent_are_taken(island: Island, tmp_path: Path) -> None:
     island.publish("bad.example.com")
     key = island.export("one.tar")["key"]
