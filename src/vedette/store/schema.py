@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 from vedette.errors import StoreError
 from vedette.store.schema_fleet import FLEET
@@ -401,17 +402,43 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest schema, each migration in one transaction.
+    """Bring the database to the newest schema, in one transaction.
+
+    Several processes may do it at once, as services that start after an upgrade do: one migrates,
+    the others wait and find it done.
 
     Raises:
         StoreError: The database was written by a newer Vedette.
     """
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for script in MIGRATIONS[_version(connection) :]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _version(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise StoreError(
             f"the database has schema {version}, this Vedette knows {len(MIGRATIONS)}",
             hint="Upgrade Vedette, or restore the backup that was made before the upgrade.",
         )
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        mark = f"PRAGMA user_version={number};"
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n{mark}\nCOMMIT;")
+    return int(version)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script: a trigger has semicolons of its own."""
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

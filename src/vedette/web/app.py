@@ -14,11 +14,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vedette.errors import VedetteError
-from vedette.web import agents, publication
+from vedette.web import agents, metrics, publication
 from vedette.web.refusing import Refusal, on_failure, on_http_error, on_own_error, on_refusal
 from vedette.web.state import AppState
 
-MODULES: tuple[Callable[[AppState], list[Route]], ...] = (publication.routes, agents.routes)
+MODULES: tuple[Callable[[AppState], list[Route]], ...] = (
+    publication.routes,
+    agents.routes,
+    metrics.routes,
+)
 """Each makes the routes of one part; a path belongs to the first that has it."""
 
 
