@@ -87,7 +87,8 @@ def state_now(
     holds_other = wanted is not None and record.content_id != wanted.content_id
     if wanted is not None and holds_other and state in {State.PROVED, State.FETCHED}:
         has = f"{'fetched' if state is State.FETCHED else 'holds'} generation {record.generation}"
-        return State.BEHIND, f"{has}, told {wanted.generation}"
+        problem = f": {why}" if why and state is State.PROVED else ""
+        return State.BEHIND, f"{has}, told {wanted.generation}{problem}"
     return state, why
 
 

@@ -40,15 +40,6 @@ class NewsRow(NamedTuple):
         return f"{self.type} {self.value}"
 
 
-class Trouble(NamedTuple):
-    """Something that does not work and is in no table of its own."""
-
-    kind: str
-    subject: str
-    text: str
-    at: int
-
-
 class Told(NamedTuple):
     """What people were told last about a subject."""
 
@@ -101,24 +92,6 @@ class News:
             f"SELECT count(*) FROM news n WHERE NOT {_IS_FALSE}"  # noqa: S608
         ).fetchone()
         return int(n)
-
-    def note_trouble(self, kind: str, subject: str, text: str, now: int) -> None:
-        """Note that something does not work; it stays until :meth:`end_trouble`."""
-        with self._db:
-            self._db.execute(
-                "INSERT INTO trouble VALUES(?,?,?,?)"
-                " ON CONFLICT DO UPDATE SET text=excluded.text, at=excluded.at",
-                (kind, subject, text, now),
-            )
-
-    def end_trouble(self, kind: str, subject: str) -> None:
-        """Note that something works again."""
-        with self._db:
-            self._db.execute("DELETE FROM trouble WHERE kind=? AND subject=?", (kind, subject))
-
-    def troubles(self) -> list[Trouble]:
-        """Return what does not work."""
-        return [Trouble(*row) for row in self._db.execute("SELECT * FROM trouble ORDER BY at")]
 
     def told(self) -> dict[tuple[str, str], Told]:
         """Return what people were told last, by kind and subject; without hits."""
