@@ -10,7 +10,7 @@ from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output
 from vedette.cli.rollout_lines import show_news
 from vedette.pipeline.rolling import overview
-from vedette.pipeline.standing import Standing, ago, standings
+from vedette.pipeline.standing import Standing, ago, ahead, standings
 from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import State
 
@@ -37,12 +37,19 @@ def list_command(out: Output) -> None:
     with hub() as opened:
         found = standings(opened)
         news = overview(opened) if found else None
+        before = ahead(opened)
     if news:
         show_news(out, news)
     out.table(_COLUMNS, [_row(one) for one in found])
     for one in found:
         if one.why and one.state not in {State.PROVED, State.NEVER}:
             out.warn(f"{one.name}: {one.why}")
+    if before:
+        out.warn(
+            f"{', '.join(before[:5])}{' and more' if before[5:] else ''} accepted a later"
+            " announcement than this hub ever made: was it restored from a backup? The next build"
+            " is announced, and wins."
+        )
     if not found:
         out.say("No sensors yet. See: vedette sensor add --help")
     out.result(found)

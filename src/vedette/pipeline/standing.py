@@ -132,6 +132,17 @@ def standings(hub: Hub, now: int = 0) -> list[Standing]:
     ]
 
 
+def ahead(hub: Hub) -> list[str]:
+    """Return the sensors that accepted a later announcement than any that this database knows.
+
+    It was restored from an older copy; what it announces next is later still.
+    """
+    last = hub.store.announcements.last()
+    newest = last.serial if last else 0
+    states = hub.store.reports.states().values()
+    return sorted(one.sensor for one in states if one.serial > newest)
+
+
 def standing(hub: Hub, name: str, now: int = 0) -> Standing:
     """Return how one sensor stands.
 

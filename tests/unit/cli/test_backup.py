@@ -9,6 +9,7 @@ import pytest
 
 from vedette.config import load
 from vedette.pipeline.hub import Hub
+from vedette.store import StateRecord
 from vedette.testing.command import Cli
 
 
@@ -92,3 +93,15 @@ def test_a_damaged_backup_exits_as_a_store_that_cannot_be_read(cli: Cli, short_p
         assert refused.code == 5
         assert "is no whole backup" in refused.err
     assert cli("source", "list", "--json").json
+
+
+def test_sensors_that_are_ahead_of_a_restored_hub_are_named(cli: Cli, short_path: Path) -> None:
+    with Hub(load(short_path / "vedette.toml")) as hub:
+        hub.store.fleet.add_sensor("edge", {"delivery": "agent"})
+        newest = hub.store.announcements.last()
+        assert newest is not None
+        for serial, said in ((newest.serial, False), (newest.serial + 1, True)):
+            record = StateRecord(sensor="edge", at=1, state="proved", serial=serial, report=b"{}")
+            hub.store.reports.save(record)
+            shown = cli("sensor", "list").out
+            assert ("edge accepted a later announcement than this hub ever made" in shown) is said
