@@ -19,7 +19,7 @@ import httpx2
 import msgspec
 import pytest
 import zstandard
-from tests.contract.conftest import KEYS, Served
+from tests.served import KEYS, Served
 
 from vedette.buffers import Profile
 from vedette.bundle import open_generation, rollback

@@ -63,8 +63,9 @@ def enrol_command(out: Output, name: str, **given: Any) -> None:
 
 def _show(out: Output, block: Block) -> None:
     """Print what is pasted as it is, however narrow the terminal: a folded line would not work."""
-    out.say("")
+    if out.as_json:
+        return
+    click.echo()
     if block.about:
-        out.say(f"# {block.about}", style="bold")
-    if not out.as_json:
-        click.echo(block.text)
+        click.secho(f"# {block.about}", bold=True)
+    click.echo(block.text)

@@ -10,60 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from tests.served import certify
 
 from vedette.config import ServeSettings, Settings
 from vedette.errors import ConfigError
 from vedette.web import app, certificates, connection
 from vedette.web.running import Service, check
 from vedette.web.state import AppState
-
-
-def certify(directory: Path, name: str) -> tuple[Path, Path]:
-    """Write a certificate of its own for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    cert_file, key_file = directory / "hub.pem", directory / "hub.key"
-    fresh = directory / "fresh"
-    fresh.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    fresh.replace(cert_file)
-    fresh.touch(mode=0o600)
-    fresh.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    fresh.chmod(0o600)
-    fresh.replace(key_file)
-    return cert_file, key_file
 
 
 def settings_of(path: Path, **serve: object) -> Settings:
@@ -269,10 +229,13 @@ def test_who_does_not_finish_a_request_loses_the_connection(url: str, said: byte
 
 
 def test_who_trickles_a_head_does_not_get_more_time_for_each_byte(url: str) -> None:
-    with connect(url) as client, pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+    def trickle(client: socket.socket) -> None:
         for number in range(60):
             client.sendall(HEAD[number % 20 : number % 20 + 1])
             time.sleep(0.1)
+
+    with connect(url) as client, pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+        trickle(client)
 
 
 def test_the_second_request_of_a_connection_has_its_limit_too(url: str) -> None:
