@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vedette.config import load
+from vedette.pipeline.hub import Hub
 from vedette.testing.command import Cli
 from vedette.testing.fake_suricata import FakeSuricata
 
@@ -91,3 +93,136 @@ def test_a_removed_sensor_is_gone(cli: Cli, suricata: FakeSuricata) -> None:
     assert cli("sensor", "remove", "gate").code == 0
     assert cli("sensor", "list", "--json").json == []
     assert cli("sensor", "remove", "gate").code == 2
+
+
+def test_the_list_has_all_that_is_asked_about_a_sensor(cli: Cli, suricata: FakeSuricata) -> None:
+    assert "never heard" in cli("sensor", "list").out
+    cli("sensor", "push")
+    (one,) = cli("sensor", "list", "--json").json
+    assert (one["state"], one["generation"], one["wanted"]) == ("proved", 1, 1)
+    assert one["report"]["engine"]["version"] == one["proof"]["engine"]
+    assert one["report"]["delivered"]["how"] == "reload"
+    head = cli("sensor", "list").out.splitlines()[0]
+    for column in ("generation", "engine", "proved", "drifts", "last reload", "alerts lost"):
+        assert column in head
+    assert "EVE lag" in head
+
+
+def test_a_drift_is_counted_and_shown_with_its_reason(cli: Cli, suricata: FakeSuricata) -> None:
+    cli("sensor", "push")
+    suricata.stop()
+    suricata.rules = suricata.rules.parent / "nothing.rules"
+    suricata.start()
+    cli("sensor", "prove")
+    listed = cli("sensor", "list").out
+    assert "RED: drifted" in listed
+    assert "gate: failed: " in listed
+    shown = cli("sensor", "show", "gate")
+    assert "RED: drifted for" in shown.out
+    assert "What happened" in shown.out
+    document = cli("sensor", "show", "gate", "--json").json
+    assert document["report"]["drifts"] == 1
+    assert [event["state"] for event in document["events"]] == ["drifted", "proved"]
+
+
+def test_a_sensor_that_cannot_be_asked_is_silent_and_says_why(
+    cli: Cli, suricata: FakeSuricata
+) -> None:
+    cli("sensor", "push")
+    suricata.stop()
+    assert cli("sensor", "prove").code == 8
+    assert "silent" in cli("sensor", "list").out
+    assert "s.sock" in cli("sensor", "show", "gate").out
+
+
+def test_settings_are_changed_without_losing_what_is_known(
+    cli: Cli, suricata: FakeSuricata
+) -> None:
+    cli("sensor", "push")
+    changed = cli("sensor", "set", "gate", "--ring", "canary", "--on-drift", "report", "--json")
+    assert changed.json["changed"] == ["on_drift", "ring"]
+    (one,) = cli("sensor", "list", "--json").json
+    assert (one["ring"], one["state"]) == ("canary", "proved")
+    assert one["settings"]["on_drift"] == "report"
+    cli("sensor", "set", "gate", "--ring", "others")
+    assert cli("sensor", "list", "--json").json[0]["ring"] == ""
+    assert "is like that already" in cli("sensor", "set", "gate").out
+    assert cli("sensor", "set", "nobody", "--ring", "canary").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--rules", "r"), "--socket is missing"),
+        (("--socket", "s"), "--rules is missing"),
+        (("--ssh", "u@h", "--socket", "s", "--rules", "/r"), "'s' is no absolute path"),
+        (
+            ("--ssh", "u@h", "--ssh-options", "'", "--socket", "/s", "--rules", "/r"),
+            "--ssh-options",
+        ),
+        (("--socket", "s", "--rules", "r", "--ring", "outer"), "--ring"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(
+    cli: Cli, arguments: tuple[str, ...], says: str
+) -> None:
+    cli("init")
+    refused = cli("sensor", "add", "gate", *arguments)
+    assert (refused.code, says in refused.err) == (2, True)
+    assert cli("sensor", "list", "--json").json == []
+
+
+def test_a_sensor_behind_ssh_keeps_the_paths_of_its_own_machine(cli: Cli) -> None:
+    cli("init")
+    added = cli(
+        "sensor",
+        "add",
+        "far",
+        *("--ssh", "vedette@fw", "--ssh-options", "-p 2222 -i 'my key'"),
+        *("--socket", "/run/s.socket", "--rules", "/var/lib/vedette/rules"),
+        "--json",
+    )
+    settings = added.json["settings"]
+    assert settings["delivery"] == "ssh"
+    assert settings["ssh_options"] == ["-p", "2222", "-i", "my key"]
+    assert settings["socket"] == "/run/s.socket"
+    assert "ssh vedette@fw" in cli("sensor", "list").out
+
+
+def test_a_sensor_that_fetches_by_itself_is_not_pushed_to(cli: Cli, short_path: Path) -> None:
+    cli("init")
+    with Hub(load(short_path / "vedette.toml")) as hub:
+        hub.store.fleet.add_sensor("far", {"delivery": "agent"})
+    for command in ("push", "prove"):
+        refused = cli("sensor", command, "far")
+        assert (refused.code, "its agent fetches, proves and reports" in refused.out) == (2, True)
+    assert "no sensors that the hub reaches" in cli("sensor", "push").out
+    assert cli("sensor", "set", "far", "--ssh", "u@h").code == 2
+    unknown = cli("sensor", "doctor", "far")
+    assert (unknown.code, "vedette agent doctor" in unknown.err) == (8, True)
+
+
+def test_what_the_doctor_found_stays_known(cli: Cli, suricata: FakeSuricata) -> None:
+    cli("sensor", "push")
+    cli("sensor", "doctor", "gate")
+    cli("sensor", "prove")
+    assert "What the doctor found" in cli("sensor", "show", "gate").out
+    findings = cli("sensor", "show", "gate", "--json").json["report"]["findings"]
+    assert findings
+    with Hub(load(Path("vedette.toml"))) as hub:
+        settings = hub.store.fleet.sensor("gate").settings
+        hub.store.fleet.set_sensor("gate", {**settings, "delivery": "agent"})
+    assert "What the agent of gate found" in cli("sensor", "doctor", "gate").out
+
+
+def test_a_resolver_without_traffic_is_a_mistake(cli: Cli, suricata: FakeSuricata) -> None:
+    refused = cli("sensor", "prove", "--resolver", "192.0.2.1")
+    assert (refused.code, "--traffic" in refused.err) == (2, True)
+
+
+def test_several_sensors_are_pushed_to_side_by_side(cli: Cli, suricata: FakeSuricata) -> None:
+    cli("sensor", "add", "gone", "--socket", "gone.sock", "--rules", "gone")
+    pushed = cli("sensor", "push", "--json")
+    assert pushed.code == 8
+    assert [one["sensor"] for one in pushed.json["pushed"]] == ["gate"]
+    assert [one["sensor"] for one in pushed.json["failed"]] == ["gone"]
