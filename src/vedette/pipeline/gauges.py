@@ -55,13 +55,13 @@ Samples = Iterator[tuple[str, tuple[str, ...], float]]
 
 def _hub(hub: Hub, _now: float) -> Samples:
     yield "vedette_build_info", (__version__,), 1
-    yield "vedette_run_up", (), float(_is_held(hub.lock_file("run")))
+    yield "vedette_run_up", (), float(is_held(hub.lock_file("run")))
     files = (hub.settings.database.with_name(f"vedette.db{end}") for end in ("", "-wal"))
     yield "vedette_database_bytes", (), sum(map(_size, files))
     yield "vedette_disk_free_bytes", (), shutil.disk_usage(hub.settings.state_dir).free
 
 
-def _is_held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
     """Whether some process holds a lock; asking shares it for an instant."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
