@@ -23,6 +23,10 @@ help: ## print the targets
 demo: runtime engines ## see it work: a MISP, a Suricata, an alert, and the proof
 	@$(BIN)/vedette demo
 
+.PHONY: fleet-demo
+fleet-demo: dev engines ## see a fleet proved: two engines with agents, suricata-update, a roll back
+	@$(BIN)/vedette demo --fleet
+
 .PHONY: setup
 setup: dev engines-or-say search-or-say test-tools-or-say ## everything a developer needs, in .venv and beside the system
 

@@ -22,6 +22,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "bundle/*.py": ("property/test_ruleset_delta.py", "built, opened and compared as a whole"),
     "cli/*.py": ("unit/cli/test_cli.py", "one file for the commands that only print"),
     "demo/*.py": ("engine/test_spine.py", "needs a real engine"),
+    "demo/fleet/*.py": ("engine/test_fleet_demo.py", "needs two real engines"),
     "eve/*.py": ("unit/eve/test_reader.py", "the parts of following one file"),
     "guard/facts.py": ("unit/guard/test_chain.py", "nouns that do nothing"),
     "hits/*.py": ("unit/hits/test_reader.py", "the steps of one reader"),
@@ -45,7 +46,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
 }
 """Patterns of modules without a test file of their own: (where they are tested, why there)."""
 
-WHOLE = {"engine/test_spine.py"}
+WHOLE = {"engine/test_spine.py", "engine/test_fleet_demo.py"}
 """Tests that go through the command line and so through everything."""
 
 LONG: dict[str, str] = {"buffers.py": "one table; split, nobody would see it whole"}

@@ -23,13 +23,33 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Work here and keep everything, to look at it afterwards.",
 )
+@click.option("--fleet", is_flag=True, help="Show a fleet that is proved instead.")
 @with_output
-def demo(out: Output, engine: str, directory: Path | None) -> None:
+def demo(out: Output, engine: str, directory: Path | None, *, fleet: bool) -> None:
     """Run the main job here: a MISP, a real Suricata, alerts that know their context."""
+    if fleet:
+        _show_fleet(out, directory)
+        return
     from vedette.demo import tell  # noqa: PLC0415 - its servers are nobody else's
 
     story = tell(directory, engine, lambda text: out.say(f"... {text}"))
     _show(out, story)
+    out.result(story)
+
+
+def _show_fleet(out: Output, directory: Path | None) -> None:
+    from vedette.demo.fleet import Step, tell_fleet  # noqa: PLC0415
+
+    def show(step: Step) -> None:
+        out.good(f"{step.title}: {step.seconds} s")
+        for name, said in step.proofs.items():
+            out.say(f"       {name}: {said}")
+
+    story = tell_fleet(directory, lambda text: out.say(f"... {text}"), show)
+    out.say("")
+    show_hits(out, story.hits)
+    out.say("")
+    out.good(f"a fleet of {len(story.steps[0].proofs)}, proved at every step: {story.seconds} s")
     out.result(story)
 
 
