@@ -23,10 +23,12 @@ from vedette.buffers import ROWS, Profile
 from vedette.cli import EXIT_CODES, vedette
 from vedette.cli.source_rules import describe_rules
 from vedette.misp import http
+from vedette.pipeline import standing
 from vedette.ruleset import manifest
 from vedette.ruleset.coverage import markdown
 from vedette.ruleset.sets import SetSpec
 from vedette.sensor import settings as sensor_settings
+from vedette.sensor import wire
 from vedette.sources import filters, imported, misp_api, misp_feed, plain_list, stix, taxii
 from vedette.sources.presets import presets
 
@@ -99,6 +101,26 @@ def fields_of(*classes: type) -> Callable[[], str]:
             if field.name in said
         ]
         return _table(("field", "default", "means"), rows)
+
+    return part
+
+
+def said_of(cls: type) -> Callable[[], str]:
+    """Return a part: the members of what is printed or sent, with what the source says."""
+
+    def part() -> str:
+        rows = [(f"`{name}`", text) for name, text in _docstrings(cls).items()]
+        return _table(("member", "means"), rows)
+
+    return part
+
+
+def values_of(cls: type[Enum], head: str) -> Callable[[], str]:
+    """Return a part: the values of an enumeration, with what the source says."""
+
+    def part() -> str:
+        rows = [(f"`{value}`", text) for value, text in _members(cls)]
+        return _table((head, "means"), rows)
 
     return part
 
@@ -266,6 +288,12 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "presets": public_feeds,
     "profiles": profiles,
     "rules": rules,
+    "sensor-states": values_of(wire.State, "state"),
+    "standing": said_of(standing.Standing),
+    "report": said_of(wire.Report),
+    "engine-state": said_of(wire.EngineState),
+    "eve-state": said_of(wire.EveState),
+    "delivered": said_of(wire.Delivered),
 }
 
 
