@@ -13,13 +13,12 @@ another program *adds* cannot be seen: the engine neither counts nor lists them.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.held import installed_on, prove_on
-from vedette.sensor.install import RulesDirectory
-from vedette.sensor.proof import Proof
+from vedette.sensor.install import Installed
+from vedette.sensor.proof import Plan, Proof
 from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.seen import Seen, changes, see
 from vedette.sensor.settings import Sensor
@@ -59,7 +58,7 @@ class Watch:
         self._seen: Seen | None = None
         self._sweep: Sweep | None = None
         self._suspected: dict[str, list[str]] = {}
-        self._suspected_in: Path | None = None
+        self._suspected_in = ""
 
     @property
     def rounds(self) -> int:
@@ -72,14 +71,10 @@ class Watch:
         Raises:
             SensorError: The engine does not answer, or its machine cannot be reached.
         """
-        directory = directory_of(self._sensor)
-        with (
-            reached(self._sensor) as near,
-            engine_of(near) as engine,
-        ):
+        with reached(self._sensor) as near, engine_of(near) as engine:
             if self._seen is None:
                 return Look(changed=True, why="it was not proved yet")
-            seen = see(engine, directory, self._seen)
+            seen = self._see(engine, self._seen)
             if why := "; ".join(changes(self._seen, seen)):
                 return Look(changed=True, why=why)
             return self._ask_some(engine)
@@ -90,36 +85,36 @@ class Watch:
         Raises:
             SensorError: Nothing is installed, or the engine cannot be asked.
         """
-        directory = directory_of(self._sensor)
-        if installed_on(self._sensor, directory).path != self._suspected_in:
-            self._suspected = {}  # of another generation
+        subject = self._subject()
+        is_same = subject is not None and subject.release.content_id == self._suspected_in
+        plan = Plan(members=self._members, seed=seed, suspected=self._suspected if is_same else {})
         self._seen = None
-        with (
-            reached(self._sensor) as near,
-            engine_of(near) as engine,
-        ):
-            seen = see(engine, directory)  # before the proof: what happens meanwhile is a change
-            proof = prove_on(
-                engine,
-                self._sensor,
-                directory,
-                members=self._members,
-                seed=seed,
-                suspected=self._suspected,
-            )
+        with reached(self._sensor) as near, engine_of(near) as engine:
+            seen = self._see(engine, None)  # before the proof: what happens meanwhile is a change
+            proof = self._prove(engine, plan)
         self._seen = seen
-        self._follow(proof, directory)
+        self._follow(proof)
         return proof
 
-    def _follow(self, proof: Proof, directory: RulesDirectory) -> None:
+    def _see(self, engine: SuricataSocket, since: Seen | None) -> Seen:
+        return see(engine, directory_of(self._sensor), since)
+
+    def _prove(self, engine: SuricataSocket, plan: Plan) -> Proof:
+        return prove_on(engine, self._sensor, directory_of(self._sensor), plan)
+
+    def _subject(self) -> Installed | None:
+        """Return what is proved and swept."""
+        return installed_on(self._sensor, directory_of(self._sensor))
+
+    def _follow(self, proof: Proof) -> None:
         """Sweep what is proved; what is red is known, and waits for its repair."""
-        if not proof.ok:
+        subject = self._subject() if proof.ok else None
+        if subject is None:
             self._sweep = None
             return
         self._suspected = {}
-        installed = installed_on(self._sensor, directory)
-        if self._sweep is None or self._sweep.installed.path != installed.path:
-            self._sweep = Sweep(installed)
+        if self._sweep is None or self._sweep.installed.path != subject.path:
+            self._sweep = Sweep(subject)
 
     def _ask_some(self, engine: SuricataSocket) -> Look:
         if self._sweep is None or not self._sweep_s:
@@ -131,7 +126,7 @@ class Watch:
             return Look(changed=True, why=f"a file cannot be read: {error.strerror}")
         if not swept.missing:
             return Look(changed=False, asked=swept.asked)
-        self._suspected_in = self._sweep.installed.path
+        self._suspected_in = self._sweep.installed.release.content_id
         self._suspected = {name: some[:_SUSPECTS_MAX] for name, some in swept.missing.items()}
         return Look(changed=True, why=_lost(swept), asked=swept.asked)
 

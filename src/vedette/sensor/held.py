@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
+
+import msgspec
 
 from vedette.errors import SensorError
 from vedette.sensor.client import SuricataSocket
@@ -40,7 +41,7 @@ def prove_held(
         reached(sensor) as near,
         engine_of(near) as engine,
     ):
-        proof = prove_on(engine, sensor, directory, members=members, seed=seed)
+        proof = prove_on(engine, sensor, directory, Plan(members=members, seed=seed))
         if traffic:
             installed = installed_on(sensor, directory)
             proof = proof.with_check(prove_traffic(engine, sensor, installed, traffic))
@@ -63,13 +64,7 @@ def installed_on(sensor: Sensor, directory: RulesDirectory) -> Installed:
 
 
 def prove_on(
-    engine: SuricataSocket,
-    sensor: Sensor,
-    directory: RulesDirectory,
-    *,
-    members: int = 100,
-    seed: int | None = None,
-    suspected: Mapping[str, Sequence[str]] | None = None,
+    engine: SuricataSocket, sensor: Sensor, directory: RulesDirectory, plan: Plan
 ) -> Proof:
     """Prove over a connection that is open (see :func:`prove_held`).
 
@@ -80,19 +75,15 @@ def prove_on(
         engine: Connected.
         sensor: Where.
         directory: Its rules directory.
-        members: Random members of each dataset that must be found.
-        seed: For the same choice again.
-        suspected: By dataset, entries that were missing a moment ago.
+        plan: How much is asked; what was before and what was withdrawn is filled in.
     """
     installed = installed_on(sensor, directory)
     state = directory.state()
     before = directory.generation(state.before) if state else None
-    plan = Plan(
-        members=members,
-        seed=seed,
+    plan = msgspec.structs.replace(
+        plan,
         before=before.release if before else None,
-        removed=_removed(before, installed) if before else {},
-        suspected=suspected or {},
+        removed=withdrawn(before, installed) if before else {},
     )
     proof = prove(engine, sensor.name, installed, plan)
     if state and {check.name for check in proof.failed} - _NOT_THE_ENGINE:
@@ -101,7 +92,7 @@ def prove_on(
     return proof
 
 
-def _removed(before: Installed, installed: Installed) -> dict[str, list[str]]:
+def withdrawn(before: Installed, installed: Installed) -> dict[str, list[str]]:
     """Return the entries that the generation before had, by dataset; not if they are too many."""
     removed = {}
     new = {info.name: info for info in installed.release.sets if is_lookable(info)}

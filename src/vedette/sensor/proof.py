@@ -8,82 +8,53 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
-import msgspec
 import structlog
-from msgspec import Struct
 
-from vedette.ruleset.manifest import SetInfo
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.evidence import Check, Plan, Proof
 from vedette.sensor.install import Installed, damaged
-from vedette.sensor.protocol import Outcome, fits
-from vedette.sensor.release import Release, datavalue, entry_of, file_name, is_lookable
+from vedette.sensor.release import Release, file_name, is_lookable
+from vedette.sensor.set_proof import SetProof, holds
+
+__all__ = ["Check", "Plan", "Proof", "assemble", "holds", "prove"]
 
 log = structlog.get_logger(__name__)
 
 _NAMES_SHOWN = 3
-_RULE_OF_THREE = 3
-_TRIES = 5
-
-
-class Check(Struct, frozen=True, kw_only=True):
-    """One question to the engine and its answer."""
-
-    name: str
-    ok: bool
-    expected: str
-    got: str
-    detail: str = ""
-    """For a person at night: what it means and what to do."""
-    kind: str = "direct"
-    """``direct``: the thing itself was asked for; ``indirect``: it follows from something else."""
-
-
-class Proof(Struct, frozen=True, kw_only=True):
-    """What a sensor answered about one generation."""
-
-    at: datetime
-    sensor: str
-    generation: int
-    content_id: str
-    target: str
-    engine: str
-    """The engine's version."""
-    ok: bool
-    checks: tuple[Check, ...]
-    elapsed_s: float
-
-    @property
-    def failed(self) -> tuple[Check, ...]:
-        """What is not as it should be."""
-        return tuple(check for check in self.checks if not check.ok)
-
-    def with_check(self, check: Check) -> Proof:
-        """Return the proof with one more check."""
-        return msgspec.structs.replace(self, ok=self.ok and check.ok, checks=(*self.checks, check))
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """How much is asked."""
-
-    members: int = 100
-    """Random members of each dataset that must be found."""
-    seed: int | None = None
-    before: Release | None = None
-    """The release in force before; its canaries must be gone."""
-    added: Mapping[str, Sequence[str]] = {}
-    """By dataset, entries (as the socket takes them) that are new and must be found."""
-    removed: Mapping[str, Sequence[str]] = {}
-    """By dataset, entries that were withdrawn and must not be found."""
-    suspected: Mapping[str, Sequence[str]] = {}
-    """By dataset, entries that were missing when the engine was asked for all, one after another
-    (see :class:`vedette.sensor.sweep.Sweep`); they must be found."""
 
 
 def prove(engine: SuricataSocket, sensor: str, installed: Installed, plan: Plan) -> Proof:
-    """Ask the engine whether it holds a release.
+    """Ask the engine whether it holds a release that was installed by us.
+
+    Raises:
+        SensorError: The engine cannot be asked.
+    """
+    bad = damaged(installed)
+    own = [_files(installed, bad), _loaded(engine, installed)]
+    return assemble(engine, sensor, installed, plan, own=own, unusable=bad)
+
+
+def assemble(
+    engine: SuricataSocket,
+    sensor: str,
+    installed: Installed,
+    plan: Plan,
+    *,
+    own: Sequence[Check],
+    unusable: Collection[str],
+) -> Proof:
+    """Add to some checks what can be asked of every engine, whoever installed its rules.
+
+    Args:
+        engine: Connected.
+        sensor: Its name.
+        installed: The release, and where its files can be read.
+        plan: How much is asked.
+        own: The checks that depend on who installed it.
+        unusable: Files of the release that do not tell what was published.
 
     Raises:
         SensorError: The engine cannot be asked.
@@ -91,17 +62,11 @@ def prove(engine: SuricataSocket, sensor: str, installed: Installed, plan: Plan)
     started = time.monotonic()
     release = installed.release
     version = engine.version()
-    bad = damaged(installed)
-    checks = [
-        _files(installed, bad),
-        _engine(release, version),
-        *_rules(engine, installed),
-        *_hash_lists(release),
-    ]
+    checks = [*own, _engine(release, version), _failed(engine, release), *_hash_lists(release)]
     rng = random.Random(plan.seed)  # noqa: S311 - a sample, not a secret
     for info in filter(is_lookable, release.sets):
-        one = _SetProof(engine, installed, info, plan, rng)
-        checks += one.checks(file_is_good=file_name(info) not in bad)
+        one = SetProof(engine, installed, info, plan, rng)
+        checks += one.checks(file_is_good=file_name(info) not in unusable)
     proof = Proof(
         at=datetime.now(UTC),
         sensor=sensor,
@@ -115,16 +80,6 @@ def prove(engine: SuricataSocket, sensor: str, installed: Installed, plan: Plan)
     )
     log.info("sensor.proved", sensor=sensor, generation=release.generation, ok=proof.ok)
     return proof
-
-
-def holds(engine: SuricataSocket, release: Release) -> bool:
-    """Whether the canary of every dataset is there; False where there is none to ask for."""
-    sets = [info for info in release.sets if is_lookable(info)]
-    return bool(sets) and all(_canary(engine, info) is Outcome.FOUND for info in sets)
-
-
-def _canary(engine: SuricataSocket, info: SetInfo) -> Outcome:
-    return engine.lookup(info.name, info.type, datavalue(info, info.canary))
 
 
 def _files(installed: Installed, bad: Sequence[str]) -> Check:
@@ -159,14 +114,9 @@ def _engine(release: Release, version: tuple[int, int, int]) -> Check:
     )
 
 
-def _rules(engine: SuricataSocket, installed: Installed) -> Iterator[Check]:
-    release = installed.release
-    stats = engine.ruleset_stats()
-    sids = {rule.sid for rule in release.rules}
-    failed = engine.failed_rules() if stats.rules_failed else []
-    ours = sorted(rule.sid for rule in failed if rule.sid in sids)
-    others = len(failed) - len(ours)
-    yield Check(
+def _failed(engine: SuricataSocket, release: Release) -> Check:
+    ours, others = _failed_sids(engine, release)
+    return Check(
         name="rules.failed",
         ok=not ours,
         expected="none of Vedette's rules failed to load",
@@ -181,14 +131,28 @@ def _rules(engine: SuricataSocket, installed: Installed) -> Iterator[Check]:
             else ""
         ),
     )
-    yield Check(
+
+
+def _failed_sids(engine: SuricataSocket, release: Release) -> tuple[list[int], int]:
+    """Return which of our rules did not load, and how many of others."""
+    sids = {rule.sid for rule in release.rules}
+    failed = engine.failed_rules() if engine.ruleset_stats().rules_failed else []
+    ours = sorted(rule.sid for rule in failed if rule.sid in sids)
+    return ours, len(failed) - len(ours)
+
+
+def _loaded(engine: SuricataSocket, installed: Installed) -> Check:
+    stats, rules = engine.ruleset_stats(), len(installed.release.rules)
+    failed, _ = _failed_sids(engine, installed.release)
+    ok = stats.rules_loaded >= rules - len(failed)  # which are red already
+    return Check(
         name="rules.loaded",
-        ok=stats.rules_loaded >= len(release.rules) - len(ours),
-        expected=f"at least {len(release.rules)}",
+        ok=ok,
+        expected=f"at least {rules}",
         got=str(stats.rules_loaded),
         detail=(
             ""
-            if stats.rules_loaded >= len(release.rules)
+            if ok
             else "The engine has not loaded Vedette's rules file. It must be in rule-files of"
             f" suricata.yaml: {installed.rules.parents[1] / 'current' / installed.rules.name}"
         ),
@@ -207,155 +171,3 @@ def _hash_lists(release: Release) -> Iterator[Check]:
                 detail="It follows from the rule: a list that cannot be read makes its rule fail.",
                 kind="indirect",
             )
-
-
-class _SetProof:
-    """The questions about one dataset."""
-
-    def __init__(
-        self,
-        engine: SuricataSocket,
-        installed: Installed,
-        info: SetInfo,
-        plan: Plan,
-        rng: random.Random,
-    ) -> None:
-        self._engine = engine
-        self._installed = installed
-        self._info = info
-        self._plan = plan
-        self._rng = rng
-
-    def checks(self, *, file_is_good: bool) -> Iterator[Check]:
-        """Ask, but not for what a changed file says: the check of the files is red then."""
-        outcome = _canary(self._engine, self._info)
-        yield self._held(outcome)
-        if outcome is Outcome.NO_SUCH_SET:
-            return
-        yield from self._canary_before()
-        if file_is_good:
-            yield self._members()
-            yield from self._there("added", self._plan.added, "new entries")
-            yield from self._removed()
-        yield from self._there("swept", self._plan.suspected, "entries that were missing")
-
-    def _held(self, outcome: Outcome) -> Check:
-        return Check(
-            name=f"{self._info.name}.canary",
-            ok=outcome is Outcome.FOUND,
-            expected="the canary of this content is in the set",
-            got=outcome,
-            detail={
-                Outcome.FOUND: "",
-                Outcome.NO_SUCH_SET: "The engine does not have this dataset: its rules were not"
-                " loaded, or failed.",
-            }.get(outcome, "The engine holds other content: the reload has not happened."),
-        )
-
-    def _canary_before(self) -> Iterator[Check]:
-        sets = self._plan.before.sets if self._plan.before else ()
-        old = next((info for info in sets if info.name == self._info.name), None)
-        if old is None or old.canary in {"", self._info.canary}:
-            return
-        outcome = _canary(self._engine, old)
-        yield Check(
-            name=f"{self._info.name}.canary-before",
-            ok=outcome is Outcome.NOT_FOUND,
-            expected="the canary of the content before is gone",
-            got=outcome,
-            detail="" if outcome is Outcome.NOT_FOUND else "Withdrawn entries still alert.",
-        )
-
-    def _members(self) -> Check:
-        try:
-            sample = _sample(self._installed, self._info, self._plan.members, self._rng)
-        except OSError as error:
-            return Check(
-                name=f"{self._info.name}.members",
-                ok=False,
-                expected="entries, chosen at random from the file, are in the set",
-                got=f"the file cannot be read: {error.strerror}",
-                detail="The next start or reload of the engine loses this set. Push again.",
-            )
-        members = self._askable(sample)
-        missing = self._not(Outcome.FOUND, members)
-        total, asked = self._info.entries + 1, len(members)
-        return Check(
-            name=f"{self._info.name}.members",
-            ok=not missing,
-            expected=f"{asked} of {total:,} entries, chosen at random, are in the set",
-            got=f"{asked - len(missing)} found",
-            detail=_lost(missing) if missing else _confidence(asked, total),
-        )
-
-    def _there(self, name: str, planned: Mapping[str, Sequence[str]], what: str) -> Iterator[Check]:
-        entries = self._some(planned)
-        if entries:
-            missing = self._not(Outcome.FOUND, entries)
-            yield Check(
-                name=f"{self._info.name}.{name}",
-                ok=not missing,
-                expected=f"{len(entries)} {what} are in the set",
-                got=f"{len(entries) - len(missing)} found",
-                detail=_lost(missing) if missing else "",
-            )
-
-    def _removed(self) -> Iterator[Check]:
-        entries = self._some(self._plan.removed)
-        if entries:
-            there = self._not(Outcome.NOT_FOUND, entries)
-            yield Check(
-                name=f"{self._info.name}.removed",
-                ok=not there,
-                expected=f"{len(entries)} withdrawn entries are not in the set",
-                got=f"{len(there)} still there",
-                detail="Withdrawn entries still alert." if there else "",
-            )
-
-    def _some(self, entries: Mapping[str, Sequence[str]]) -> Sequence[str]:
-        mine = self._askable(entries.get(self._info.name, ()))
-        most = 10 * self._plan.members
-        return mine if len(mine) <= most else self._rng.sample(mine, most)
-
-    def _askable(self, entries: Sequence[str]) -> list[str]:
-        """Leave out what is too long for a socket command; it came in the file like the others."""
-        fixed = {"setname": self._info.name, "settype": self._info.type}
-        return [e for e in entries if fits("dataset-lookup", {**fixed, "datavalue": e})]
-
-    def _not(self, wanted: Outcome, entries: Sequence[str]) -> list[str]:
-        ask, name, kind = self._engine.lookup, self._info.name, self._info.type
-        return [entry for entry in entries if ask(name, kind, entry) is not wanted]
-
-
-def _lost(missing: Sequence[str]) -> str:
-    return (
-        f"Not there: {', '.join(missing[:_NAMES_SHOWN])} (as the socket spells them). The engine"
-        " forgot entries, which it does without a word when memcap is too small. Push again."
-    )
-
-
-def _confidence(asked: int, total: int) -> str:
-    if asked >= total:
-        return "All were asked for."
-    if not asked:
-        return "All are too long for a socket command; the canary stands for them."
-    return f"With 95 % confidence at most {100 * _RULE_OF_THREE / asked:.2g} % are missing."
-
-
-def _sample(installed: Installed, info: SetInfo, size: int, rng: random.Random) -> list[str]:
-    """Return random entries of the set's file; all of them if there are not more."""
-    path = installed.path / file_name(info)
-    if info.entries < size:
-        lines = path.read_bytes().splitlines()
-    else:
-        with path.open("rb") as file:
-            end = file.seek(0, 2)
-            found: set[bytes] = set()
-            for _ in range(_TRIES * size):
-                if len(found) == size:
-                    break
-                file.seek(rng.randrange(end))
-                file.readline()  # the rest of a line; at the end of the file, begin again
-                found.add(file.readline() or (file.seek(0), file.readline())[1])
-        lines = sorted(line.rstrip(b"\n") for line in found)
-    return [entry_of(info, line).datavalue for line in lines]

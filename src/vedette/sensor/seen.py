@@ -14,7 +14,7 @@ from vedette.sensor import reload
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.install import CURRENT, Installed, RulesDirectory
 from vedette.sensor.protocol import Outcome
-from vedette.sensor.release import datavalue, is_lookable
+from vedette.sensor.release import Release, datavalue, is_lookable
 from vedette.sensor.reload import Activity, Mark
 
 _TIMEOUT_S = 30.0
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
 
 
 def see(engine: SuricataSocket, directory: RulesDirectory, since: Seen | None = None) -> Seen:
-    """Look at the files and at the engine.
+    """Look at the files that we installed, and at the engine.
 
     Args:
         engine: Connected.
@@ -47,11 +47,20 @@ def see(engine: SuricataSocket, directory: RulesDirectory, since: Seen | None = 
         SensorError: The engine or its machine cannot be asked.
     """
     installed = directory.current()
-    return Seen(
-        files_of(directory, installed),
-        reload.mark(engine, since.mark if since else None),
-        dict(_canaries(engine, installed)) if installed else {},
-    )
+    files = files_of(directory, installed)
+    return picture(engine, files, installed.release if installed else None, since)
+
+
+def picture(
+    engine: SuricataSocket, files: Mapping[str, str], release: Release | None, since: Seen | None
+) -> Seen:
+    """Add to the look of some files what the engine says.
+
+    Raises:
+        SensorError: It cannot be asked.
+    """
+    mark = reload.mark(engine, since.mark if since else None)
+    return Seen(files, mark, dict(_canaries(engine, release)) if release else {})
 
 
 def changes(before: Seen, now: Seen) -> Iterator[str]:
@@ -80,13 +89,14 @@ def files_of(directory: RulesDirectory, installed: Installed | None) -> dict[str
         pairs = (line.rpartition(" ") for line in output.splitlines())
         return {name: look for look, _, name in pairs}
     link = directory.path / CURRENT
-    found = {CURRENT: _look(link, follow=False) + (_leads_to(link))}
+    found = {CURRENT: look_at(link, follow=False) + (_leads_to(link))}
     if installed:
-        found |= {name: _look(installed.path / name) for name in installed.release.files}
+        found |= {name: look_at(installed.path / name) for name in installed.release.files}
     return found
 
 
-def _look(path: Path, *, follow: bool = True) -> str:
+def look_at(path: Path, *, follow: bool = True) -> str:
+    """Return what changes with a file, ``""`` if it is not there."""
     try:
         status = path.stat(follow_symlinks=follow)
     except OSError:
@@ -112,6 +122,6 @@ def _changed_files(before: Mapping[str, str], now: Mapping[str, str]) -> Iterato
         yield f"{', '.join(names[:_NAMES_SHOWN])}{more}: changed or gone"
 
 
-def _canaries(engine: SuricataSocket, installed: Installed) -> Iterator[tuple[str, Outcome]]:
-    for info in filter(is_lookable, installed.release.sets):
+def _canaries(engine: SuricataSocket, release: Release) -> Iterator[tuple[str, Outcome]]:
+    for info in filter(is_lookable, release.sets):
         yield info.name, engine.lookup(info.name, info.type, datavalue(info, info.canary))

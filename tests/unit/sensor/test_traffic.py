@@ -91,7 +91,7 @@ def test_the_alert_of_our_query_is_found(
     [
         lambda name, port: alert(name, port + 1),
         lambda name, port: alert(name, port, sid=1),
-        lambda name, port: alert("other.example", port),
+        lambda _, port: alert("other.example", port),
         lambda name, port: {**alert(name, port), "alert": {}},
     ],
     ids=["another query", "another rule", "another name", "no alert"],
