@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
 import subprocess
 import sys
 import threading
@@ -645,3 +646,15 @@ def test_a_roll_back_is_another_announcement(desk: Desk, agent: Agent) -> None:
     assert after is not None
     assert after.read().generation == 1
     assert after.read().serial > before.read().serial
+
+
+def test_small_answers_do_not_wait_for_the_client_to_confirm_their_head(desk: Desk) -> None:
+    """Nagle's algorithm would add 40 ms to each."""
+    service = Service(desk.settings)
+    with (
+        service.socket,
+        socket.create_connection(service.socket.getsockname()),
+    ):
+        accepted, _ = service.socket.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
