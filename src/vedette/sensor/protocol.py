@@ -116,12 +116,15 @@ def encode(command: str, arguments: Mapping[str, str] | None = None) -> bytes:
     """Return one command as one line.
 
     Raises:
-        SensorError: The line would be longer than the engine survives.
+        SensorError: The line would be longer than the engine survives, or is no text.
     """
     request: dict[str, object] = {"command": command}
     if arguments:
         request["arguments"] = arguments
-    line = msgspec.json.encode(request) + b"\n"
+    try:
+        line = msgspec.json.encode(request) + b"\n"
+    except UnicodeEncodeError as error:
+        raise SensorError(f"a value of {command} is no text: {error.reason}") from error
     if len(line) > LINE_MAX:
         raise SensorError(
             f"a {command} command of {len(line):,} bytes is over the engine's {LINE_MAX:,}",
@@ -132,7 +135,10 @@ def encode(command: str, arguments: Mapping[str, str] | None = None) -> bytes:
 
 def fits(command: str, arguments: Mapping[str, str]) -> bool:
     """Whether :func:`encode` would accept it."""
-    return len(msgspec.json.encode({"command": command, "arguments": arguments})) < LINE_MAX
+    try:
+        return len(msgspec.json.encode({"command": command, "arguments": arguments})) < LINE_MAX
+    except UnicodeEncodeError:
+        return False
 
 
 class Conversation:
