@@ -73,6 +73,11 @@ CREATE TABLE token(
     used_from TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX token_by_sensor ON token(sensor);
+-- A sensor of the same name that is added later is another one.
+CREATE TRIGGER token_of_nobody AFTER DELETE ON sensor BEGIN
+    UPDATE token SET revoked_at=CAST(strftime('%s', 'now') AS INTEGER), revoked_by='sensor removed'
+    WHERE sensor=OLD.name AND revoked_at=0;
+END;
 -- What consumers without an agent fetched last.
 CREATE TABLE fetched(
     token TEXT NOT NULL,
