@@ -28,7 +28,7 @@ from vedette.pipeline.announcing import (
     in_force,
 )
 from vedette.pipeline.hub import Hub
-from vedette.pipeline.standing import is_pushed, silent_after_s, state_now
+from vedette.pipeline.standing import bare_state, is_pushed, silent_after_s
 from vedette.sensor.wire import State
 from vedette.store import (
     AnnouncementRecord,
@@ -110,7 +110,7 @@ def facts(hub: Hub, told: InForce, now: int) -> list[steps.Fact]:
 def _fact(
     hub: Hub, told: InForce, sensor: SensorRecord, record: StateRecord | None, now: int
 ) -> steps.Fact:
-    state, _ = state_now(
+    state = bare_state(
         record,
         told.newest,
         asked_here=is_pushed(sensor.settings),

@@ -50,13 +50,13 @@ class Spreading(Loop):
         """Look, then sleep until there is something new or half a second has passed.
 
         Raises:
-            VedetteError: Nothing could be announced; it is tried again.
+            StoreError: The database cannot be read; it is tried again.
         """
         try:
             if latest(hub.settings.bundles):
-                announce_current(hub)
-                roll(hub)
-                announce_current(hub)  # what has waited for that
+                self._try("announce", "", announce_current, hub)
+                self._try("roll", "", roll, hub)
+                self._try("announce", "", announce_current, hub)  # what has waited for that
                 self._push_behind(hub)
         finally:
             self._woken.wait(_TICK_S)

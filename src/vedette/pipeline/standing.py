@@ -77,19 +77,41 @@ def state_now(
         now: Epoch seconds.
         silent_after_s: What an agent may be quiet for.
     """
+    state = bare_state(
+        record, wanted, asked_here=asked_here, now=now, silent_after_s=silent_after_s
+    )
     if record is None:
-        return State.NEVER, "nothing was ever heard of it"
-    state = State(record.state)
-    if not asked_here and state is not State.FETCHED and now - record.at > silent_after_s:
-        return State.SILENT, f"not heard of for {ago(now - record.at)}"
+        return state, "nothing was ever heard of it"
+    if state is State.SILENT and record.state != State.SILENT:
+        return state, f"not heard of for {ago(now - record.at)}"
     report = report_of(record)
     why = report.why if report else ""
-    holds_other = wanted is not None and record.content_id != wanted.content_id
-    if wanted is not None and holds_other and state in {State.PROVED, State.FETCHED}:
-        has = f"{'fetched' if state is State.FETCHED else 'holds'} generation {record.generation}"
-        problem = f": {why}" if why and state is State.PROVED else ""
-        return State.BEHIND, f"{has}, told {wanted.generation}{problem}"
+    if wanted is not None and state is State.BEHIND and record.state != State.BEHIND:
+        fetched = record.state == State.FETCHED
+        problem = f": {why}" if why and not fetched else ""
+        has = f"{'fetched' if fetched else 'holds'} generation {record.generation}"
+        return state, f"{has}, told {wanted.generation}{problem}"
     return state, why
+
+
+def bare_state(
+    record: StateRecord | None,
+    wanted: AnnouncementRecord | None,
+    *,
+    asked_here: bool,
+    now: int,
+    silent_after_s: int,
+) -> State:
+    """Return in which state a sensor is now, for whoever does not ask why."""
+    if record is None:
+        return State.NEVER
+    state = State(record.state)
+    if not asked_here and state is not State.FETCHED and now - record.at > silent_after_s:
+        return State.SILENT
+    holds_other = wanted is not None and record.content_id != wanted.content_id
+    if holds_other and state in {State.PROVED, State.FETCHED}:
+        return State.BEHIND
+    return state
 
 
 def report_of(record: StateRecord) -> Report | None:
