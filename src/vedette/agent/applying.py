@@ -16,9 +16,11 @@ from vedette.agent.hub import Hub
 from vedette.agent.staging import Staging
 from vedette.buffers import Profile
 from vedette.ruleset.engine import Target, profile_for
+from vedette.sensor.drift import Watch
 from vedette.sensor.install import Installed, RulesDirectory
+from vedette.sensor.proof import Proof
 from vedette.sensor.protocol import EngineGoneError
-from vedette.sensor.push import Pushed, push, target_of
+from vedette.sensor.push import push, target_of
 from vedette.sensor.reach import directory_of
 from vedette.sensor.release import Release
 from vedette.sensor.settings import Sensor
@@ -35,18 +37,29 @@ class Applier:
     Args:
         sensor: The engine.
         state: The agent's state directory.
+        members: Random members of each dataset that a proof asks for.
     """
 
-    def __init__(self, sensor: Sensor, state: Path) -> None:
+    can_repair = True
+    """Whether :meth:`again` can help."""
+
+    def __init__(self, sensor: Sensor, state: Path, *, members: int = 100) -> None:
         """Touch nothing yet."""
         self.sensor = sensor
-        self.directory: RulesDirectory = directory_of(sensor)
+        self.directory: RulesDirectory = self._directory(state)
+        self.watch: Watch = self._watch(members)
         self.manifests = Manifests(state / "manifests")
         self.staging = Staging(self.directory.path / _STAGING)
         self.delivered: Delivered | None = None
         """How the last one came into force."""
 
-    def bring(self, wanted: Announcement, hub: Hub | None, *, sure: bool = False) -> Pushed:
+    def _directory(self, _state: Path) -> RulesDirectory:
+        return directory_of(self.sensor)
+
+    def _watch(self, members: int) -> Watch:
+        return Watch(self.sensor, members=members)
+
+    def bring(self, wanted: Announcement, hub: Hub | None, *, sure: bool = False) -> Proof:
         """Fetch what is announced, install it, bring it into force and prove it.
 
         Args:
@@ -67,7 +80,7 @@ class Applier:
         release = Release.from_manifest(manifest, str(self._target()))
         return self._push(release, hub, started, sure=sure, owner=wanted.hub)
 
-    def again(self, installed: Installed, hub: Hub | None, owner: str = "") -> Pushed:
+    def again(self, installed: Installed, hub: Hub | None, owner: str = "") -> Proof:
         """Bring what is installed into force once more; files that are damaged come from the hub.
 
         Raises:
@@ -87,7 +100,7 @@ class Applier:
 
     def _push(
         self, release: Release, hub: Hub | None, started: float, *, sure: bool, owner: str
-    ) -> Pushed:
+    ) -> Proof:
         fetched = fetch(hub, release, self.directory, self.staging, sure=sure)
         fetch_s = time.monotonic() - started
         pushed = push(self.sensor, release, fetched.sources, hub=owner)
@@ -103,7 +116,7 @@ class Applier:
             live_s=pushed.live_s,
             at=datetime.now(UTC),
         )
-        return pushed
+        return pushed.proof
 
     def _target(self) -> Target:
         """Ask the engine what it can do; one that is away can do what it could."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -48,16 +49,15 @@ class Holding:
     """
 
     def __init__(self, directory: Path) -> None:
-        """Read it.
-
-        Raises:
-            TrustError: It is damaged: it is not known what was trusted.
-        """
+        """Read it; from a damaged one nothing is known, and nothing is accepted."""
         self._path = directory / FILE
         self._lock = threading.Lock()
         self._stamp: tuple[int, int] | None = None
         self._held = Held()
-        self.refresh()
+        self.damage: TrustError | SensorError | None = None
+        """Why the file cannot be used."""
+        with suppress(TrustError, SensorError):
+            self.refresh()
 
     @property
     def now(self) -> Held:
@@ -78,35 +78,44 @@ class Holding:
         """Read the file again if another process has changed it; return whether it has.
 
         Raises:
-            TrustError: It is damaged.
+            TrustError: It is damaged: it is not known any more what was trusted.
+            SensorError: It may not be read.
         """
         with self._lock:
             try:
-                status = self._path.stat()
-                stamp = (status.st_ino, status.st_mtime_ns)
-                if stamp == self._stamp:
-                    return False
-                self._held = msgspec.json.decode(self._path.read_bytes(), type=Held)
-                self._held.wanted  # noqa: B018 - decode it now, or say so
-            except FileNotFoundError:
+                return self._read()
+            except (TrustError, SensorError) as error:
+                self.damage = error
+                raise
+
+    def _read(self) -> bool:
+        try:
+            status = self._path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns)
+            if stamp == self._stamp:
                 return False
-            except OSError as error:
-                raise SensorError(f"cannot read {self._path}: {error.strerror}") from error
-            except (msgspec.DecodeError, UnicodeError) as error:
-                raise TrustError(
-                    f"{self._path} is damaged: {error}",
-                    hint="What is installed goes on to be proved. To follow the hub again, compare"
-                    " its key (vedette key show), remove the file and start the agent with --key.",
-                ) from error
-            self._stamp = stamp
-            return True
+            held = msgspec.json.decode(self._path.read_bytes(), type=Held)
+            held.wanted  # noqa: B018 - decode it now, or say so
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise SensorError(f"cannot read {self._path}: {error.strerror}") from error
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise TrustError(
+                f"{self._path} is damaged: {error}",
+                hint="What is installed goes on to be proved. To follow the hub again, compare its"
+                " key (vedette key show), remove the file and start the agent with --key.",
+            ) from error
+        self._held, self._stamp, self.damage = held, stamp, None
+        return True
 
     def pin(self, key: str) -> None:
         """Trust a key that a person gave.
 
         Raises:
-            TrustError: It is no key.
+            TrustError: It is no key, or the file is damaged.
         """
+        self._check_whole()
         pins = Pins.given(key, self._held.pins)
         if pins != self._held.pins:
             self._keep(pins=pins)
@@ -140,6 +149,7 @@ class Holding:
         Raises:
             TrustError: No trusted key signed it, it is another hub's, or it is an older one.
         """
+        self._check_whole()
         if (pins := self._held.pins) is None:
             raise TrustError("no key of the hub is pinned", hint=NO_KEY)
         if len(signed.document) > _DOCUMENT_MAX:
@@ -165,6 +175,10 @@ class Holding:
             why=announcement.why,
         )
         return announcement
+
+    def _check_whole(self) -> None:
+        if self.damage:
+            raise self.damage
 
     def _check(self, new: Announcement, signed: SignedAnnouncement, *, older: bool) -> None:
         held = self._held

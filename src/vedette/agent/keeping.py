@@ -20,12 +20,10 @@ from vedette.agent.hub import Hub
 from vedette.agent.settings import AgentSettings
 from vedette.agent.situation import Facts, Situation
 from vedette.errors import BusyError, SensorError, TrustError, VedetteError
-from vedette.sensor.drift import Watch
 from vedette.sensor.engine_state import state_of_engine
 from vedette.sensor.install import Installed
 from vedette.sensor.proof import Proof
 from vedette.sensor.protocol import EngineGoneError
-from vedette.sensor.push import Pushed
 from vedette.sensor.settings import OnDrift
 from vedette.sensor.wire import Announcement, EngineState
 
@@ -58,7 +56,6 @@ class Keeper:
         self._holding = holding
         self._situation = situation
         self._applier = applier
-        self._watch = Watch(settings.sensor, members=settings.proof_members)
         self._backoff = Backoff()
         self._tried_serial = -1
         self._try_at = 0.0
@@ -115,7 +112,7 @@ class Keeper:
 
     @property
     def _needs_repair(self) -> bool:
-        may = self._settings.sensor.on_drift is OnDrift.REPAIR
+        may = self._settings.sensor.on_drift is OnDrift.REPAIR and self._applier.can_repair
         return may and self._proof is not None and not self._proof.ok
 
     @property
@@ -137,7 +134,7 @@ class Keeper:
         if self._proof is not None and not self._proof.ok:
             return False  # that is known
         try:
-            look = self._watch.look()
+            look = self._applier.watch.look()
         except SensorError as error:
             self._silence(error)
             return False
@@ -147,18 +144,18 @@ class Keeper:
 
     # -- what is done -------------------------------------------------------------------
 
-    def _attempt(self, job: Callable[[], Pushed]) -> None:
+    def _attempt(self, job: Callable[[], Proof]) -> None:
         """Push, and say what became of it."""
         before = self._proof
         try:
-            pushed = job()
+            proof = job()
         except BusyError:
             self._try_at = time.monotonic() + _BUSY_S
         except (VedetteError, OSError) as error:
             self._failed(error)
         else:
-            self._see(pushed.proof, pushed)
-            if pushed.proof.ok:
+            self._see(proof, pushed=True)
+            if proof.ok:
                 self._backoff.worked()
                 self._try_at = 0.0
                 if before is not None and not before.ok:
@@ -184,16 +181,12 @@ class Keeper:
         """Prove what is installed."""
         self._prove_at = time.monotonic() + self._settings.rhythm_s
         try:
-            proof = self._watch.full()
+            proof = self._applier.watch.full()
         except SensorError as error:
             self._silence(error)
             return
         self._watched = proof
-        drifted = (
-            not proof.ok
-            and (self._proof is None or self._proof.ok)
-            and proof.content_id == installed.release.content_id
-        )
+        drifted = not proof.ok and (self._proof is None or self._proof.ok)
         if drifted:
             log.warning("sensor.drifted", red=[check.name for check in proof.failed])
             self._situation.note(lambda facts: setattr(facts, "drifts", facts.drifts + 1))
@@ -205,7 +198,7 @@ class Keeper:
         self._prove_at = time.monotonic() + self._settings.look_s
         self._situation.note(lambda facts: setattr(facts, "silent", said))
 
-    def _see(self, proof: Proof, pushed: Pushed | None = None) -> None:
+    def _see(self, proof: Proof, *, pushed: bool = False) -> None:
         self._proof = proof
         self._prove_at = time.monotonic() + self._settings.rhythm_s
         engine = self._engine(proof)

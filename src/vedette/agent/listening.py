@@ -113,6 +113,8 @@ class Listener:
 
     def _follow_keys(self, *, now: bool = False) -> bool:
         """Ask for key changes each hour, or now; return whether there were any."""
+        if self._holding.damage:
+            raise self._holding.damage
         pins = self._holding.now.pins
         if pins is None and not self._first_use:
             raise TrustError("no key of the hub is pinned", hint=NO_KEY)

@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 
 from vedette.agent.applying import Applier
+from vedette.agent.collecting import Collector
 from vedette.agent.examining import examine
 from vedette.agent.holding import NO_KEY, Holding
 from vedette.agent.hub import Endpoint, Hub
@@ -31,6 +32,7 @@ from vedette.agent.tokens import read_token
 from vedette.errors import BusyError, SensorError, TrustError
 from vedette.ruleset.engine import Target
 from vedette.sensor.install import Installed
+from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import Report
 
 log = structlog.get_logger(__name__)
@@ -68,13 +70,15 @@ class Agent:
             keys += token.keys
             self._endpoint = Endpoint.of(settings, token.text)
         self.holding = Holding(state)
-        if keys:
+        if self.holding.damage:
+            log.error("holding.damaged", error=str(self.holding.damage))
+        elif keys:
             self.holding.pin(keys[0])
         elif settings.hub and self.holding.now.pins is None and not settings.trust_on_first_use:
             raise TrustError("no key of the hub is pinned", hint=NO_KEY)
         self.situation = Situation(str(settings.delivery))
         self.spool = Spool(state / SPOOL, settings.spool_mb << 20)
-        self.applier = Applier(settings.sensor, state)
+        self.applier = _applier(settings)
         self.applier.staging.clear_unfinished()
         if installed := self.applier.directory.current():
             self.situation.note(lambda facts: _remember(facts, installed))
@@ -197,6 +201,13 @@ class Agent:
             return None
         profile = Target.parse(installed.release.target).profile if installed else None
         return Rules(manifest.sid_base, profile)
+
+
+def _applier(settings: AgentSettings) -> Applier:
+    sensor, state, members = settings.sensor, settings.state_dir, settings.proof_members
+    if settings.delivery is Delivery.SURICATA_UPDATE:
+        return Collector(sensor, state, settings.update_command, members=members)
+    return Applier(sensor, state, members=members)
 
 
 def _remember(facts: Facts, installed: Installed) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +23,7 @@ from vedette.hits.waiting import Ours as Alert
 from vedette.ruleset.collect import COLLECT_SIDS
 
 _BLOCKS = 4
+_MAIL = b'"event_type":"smtp"'
 _SID = re.compile(rb'"signature_id":\s*(\d{1,10})')
 _FLOW_ID = re.compile(rb'"flow_id":\s*(\d+)')
 _TIMESTAMP = re.compile(rb'"timestamp":\s*"([^"]{1,64})"')
@@ -65,15 +66,14 @@ class Sieve:
 
     def feed(self, data: bytes) -> Kept:
         """Return what a block of whole lines holds."""
+        ours: list[bytes] = []
         kept: dict[bytes, None] = {}
         minutes: Counter[int] = Counter()
         lacking: list[Alert] = []
-        alerts = 0
         for line, offset in self._ours(data):
             if offset in COLLECT_SIDS:
                 continue  # a new value, not an indicator
-            alerts += 1
-            kept[line] = None
+            ours.append(line)
             if (event := decode(line, Counter())) is None or is_canary(offset):
                 continue
             if at := event.at:
@@ -82,13 +82,16 @@ class Sieve:
             if place is not None and _lacks(event, place):
                 lacking.append(Alert(line, event, place))
         last_at = last_time(data)
+        waited = bool(self._waiting or lacking)
         self._find(data, lacking, kept)
-        self._end(last_at, kept)
+        gave_up = self._give_up(last_at)
         if self._mail:
-            kept.update(dict.fromkeys(lines_with(data, b'"event_type":"smtp"')))
+            kept.update(dict.fromkeys(lines_with(data, _MAIL)))
         self._blocks.append(data)
-        lines = b"".join(line + b"\n" for line in kept)
-        return Kept(lines, alerts, minutes, last_at)
+        if last_at and (gave_up or (waited and (ours or kept))):
+            kept[_time_line(last_at)] = None  # by which the hub, too, gives up who waited too long
+        lines = b"".join(line + b"\n" for line in (*ours, *kept))
+        return Kept(lines, len(ours), minutes, last_at)
 
     def _ours(self, data: bytes) -> Iterator[tuple[bytes, int]]:
         """Yield alerts of our rules, each with its sid less the sid base."""
@@ -107,15 +110,18 @@ class Sieve:
     def _find(self, data: bytes, lacking: list[Alert], kept: dict[bytes, None]) -> None:
         """Keep the events of requests whose alerts lack their value."""
         for block in reversed(self._blocks):
-            lacking = _served(block, lacking, kept)
+            found: dict[bytes, None] = {}
+            lacking = _served(block, lacking, found)
+            # Mail was sent with its block, and would be counted twice.
+            kept.update(line for line in found.items() if not (self._mail and _MAIL in line[0]))
         self._waiting = _served(data, [*self._waiting, *lacking], kept)
 
-    def _end(self, last_at: datetime | None, kept: dict[bytes, None]) -> None:
-        """Give up alerts that waited too long; the hub is told what time it is."""
-        still = [alert for alert in self._waiting if _may_wait(alert, last_at)][-HELD_MAX:]
-        if len(still) < len(self._waiting) and last_at is not None:
-            kept[_time_line(last_at)] = None
+    def _give_up(self, now: datetime | None) -> bool:
+        """Forget alerts that waited too long; return whether there were any."""
+        still = [alert for alert in self._waiting if _may_wait(alert, now)][-HELD_MAX:]
+        gave_up = len(still) < len(self._waiting)
         self._waiting = still
+        return gave_up
 
 
 def last_time(data: bytes) -> datetime | None:
@@ -166,7 +172,7 @@ def _settles(event: Event, alert: Alert) -> bool:
 
 def _may_wait(alert: Alert, now: datetime | None) -> bool:
     at = alert.event.at
-    in_time = now is None or at is None or now - at <= PATIENCE + timedelta(seconds=1)
+    in_time = now is None or at is None or now - at <= PATIENCE
     return in_time and len(alert.line) <= HELD_LINE_MAX
 
 

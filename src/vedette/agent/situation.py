@@ -59,7 +59,7 @@ class Facts:
 
 def judge(facts: Facts) -> tuple[State, str]:
     """Return the state and why, the worst first: what is not known, then what is wrong."""
-    wanted, proof = facts.wanted, facts.proof
+    proof = facts.proof
     if facts.silent:
         return State.SILENT, "; ".join(filter(None, [facts.silent, facts.refused]))
     if proof is not None and not proof.ok:
@@ -67,13 +67,18 @@ def judge(facts: Facts) -> tuple[State, str]:
         return State.DRIFTED, "; ".join(filter(None, [f"red: {red}", facts.trouble]))
     if why := facts.refused or facts.damaged:
         return State.REFUSED, why
-    if proof is None and facts.installed:
-        return State.BEHIND, f"generation {facts.installed} is installed and not proved yet"
     if proof is None:
-        return State.NEVER, facts.trouble or "no generation is installed yet"
+        return _unproved(facts)
+    wanted = facts.wanted
     if wanted is None or wanted.content_id == proof.content_id:
         return State.PROVED, ""
     return State.BEHIND, facts.trouble or f"generation {wanted.generation} is on its way"
+
+
+def _unproved(facts: Facts) -> tuple[State, str]:
+    if facts.installed:
+        return State.BEHIND, f"generation {facts.installed} is installed and not proved yet"
+    return State.NEVER, facts.trouble or "no generation is installed yet"
 
 
 class Situation:
