@@ -23,6 +23,8 @@ STALL_S = 60.0
 KEEP_ALIVE_S = 75
 """How long a connection is kept between two requests."""
 
+_MAPPED = "::ffff:"
+
 
 class Connection(H11Protocol):
     """uvicorn's HTTP/1.1 with time limits for what it leaves open."""
@@ -34,6 +36,9 @@ class Connection(H11Protocol):
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
         """Wait for a request, but not for ever."""
         super().connection_made(transport)
+        if self.client and self.client[0].startswith(_MAPPED):
+            # On a socket for both protocols; it is counted, and believed, as what it is.
+            self.client = (self.client[0].removeprefix(_MAPPED), self.client[1])
         self._expect("head", HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -14,6 +15,8 @@ from starlette.responses import Response
 from vedette.errors import BundleError, BusyError, StoreError, UsageError, VedetteError
 
 log = structlog.get_logger(__name__)
+
+_TOKEN = re.compile(r"/t/[^/]*")
 
 _STATUS: Mapping[type[VedetteError], int] = {
     UsageError: 400,
@@ -72,7 +75,8 @@ async def on_own_error(request: Request, error: Exception) -> Response:
         raise error
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request.failed", path=request.url.path, error=str(error), hint=error.hint)
+        path = _TOKEN.sub("/t/***", request.url.path)
+        log.error("request.failed", path=path, error=str(error), hint=error.hint)
     headers = {"retry-after": "5"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return error_response(status, str(error), hint=error.hint, headers=headers)
 

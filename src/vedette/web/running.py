@@ -21,6 +21,7 @@ import uvicorn
 
 from vedette.config import ServeSettings, Settings
 from vedette.errors import ConfigError
+from vedette.pipeline.hub import Hub
 from vedette.web.app import create
 from vedette.web.certificates import Certificate
 from vedette.web.connection import HEAD_MAX, KEEP_ALIVE_S, Connection
@@ -48,6 +49,8 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         serve = settings.serve
         certificate = _certificate(serve)
+        with Hub(settings):
+            pass  # say now what is wrong with it, not to the first client
         self.socket = _listen(serve, encrypted=certificate is not None)
         self.state = AppState(settings)
         host, port = self.socket.getsockname()[:2]

@@ -12,6 +12,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from vedette.config import ServeSettings, Settings
 from vedette.errors import BundleError, StoreError
@@ -43,8 +44,9 @@ def routes(state: AppState) -> list[Route]:
         return Response(str(len(await state.body(request, 1_000))))
 
     async def fail(request: Request) -> Response:
+        how = request.path_params.get("how", "store")
         raise {"bundle": BundleError("no such", hint="do"), "store": StoreError("full", hint="x")}[
-            request.path_params["how"]
+            how
         ]
 
     async def burst(_request: Request) -> Response:
@@ -54,6 +56,7 @@ def routes(state: AppState) -> list[Route]:
         Route("/whoami", whoami),
         Route("/take", take, methods=["POST"]),
         Route("/fail/{how}", fail),
+        Route("/t/{token}/fail", fail),
         Route("/burst", burst),
     ]
 
@@ -86,6 +89,9 @@ def test_errors_raised_on_purpose_become_answers_with_their_hint(url: str) -> No
     answer = httpx2.get(f"{url}/fail/store")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json() == {"error": "full", "hint": "x"}
+    with capture_logs() as logs:
+        assert httpx2.get(f"{url}/t/vdt_secret/fail").status_code == 503
+    assert [one["path"] for one in logs if one["event"] == "request.failed"] == ["/t/***/fail"]
     burst = httpx2.get(f"{url}/burst")
     assert burst.status_code == 500
     assert "secret detail" not in burst.text

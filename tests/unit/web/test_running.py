@@ -20,7 +20,7 @@ from starlette.routing import Route
 from tests.served import certify
 
 from vedette.config import ServeSettings, Settings
-from vedette.errors import ConfigError
+from vedette.errors import ConfigError, StoreError
 from vedette.web import app, certificates, connection
 from vedette.web.running import Service, check
 from vedette.web.state import AppState
@@ -79,6 +79,27 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="cannot listen on") as refused:
             Service(settings_of(tmp_path, listen=f"127.0.0.1:{port}"))
     assert "[serve]" in refused.value.hint
+
+
+def test_both_protocols_on_one_socket_count_as_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MODULES", (routes,))
+    settings = settings_of(tmp_path, listen="[::]:0", behind_proxy=("127.0.0.1",))
+    with Service(settings).running() as url:
+        port = url.rpartition(":")[2]
+        forwarded = {"x-forwarded-for": "198.51.100.7"}
+        for host, seen in {"127.0.0.1": "198.51.100.7", "[::1]": "::1"}.items():
+            address = f"http://{host}:{port}/origin"
+            assert httpx2.get(address, headers=forwarded).text == seen
+
+
+def test_a_state_that_cannot_be_used_is_said_before_anything_listens(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/vedette.db").write_bytes(b"no database at all, " * 100)
+    with pytest.raises(StoreError) as refused:
+        Service(settings_of(tmp_path))
+    assert refused.value.hint
 
 
 # -- TLS -----------------------------------------------------------------------------------------
