@@ -79,7 +79,7 @@ class Keeper:
             self._attempt(lambda: self._applier.again(installed, self._hub, self._owner(wanted)))
             return self._wait_s()
         if installed and (now >= self._prove_at or self._looks_different()):
-            self._check(installed)
+            self._check()
             if self._needs_repair and time.monotonic() >= self._try_at:
                 return 0.0
         return self._wait_s()
@@ -177,7 +177,7 @@ class Keeper:
 
         self._situation.note(change)
 
-    def _check(self, installed: Installed) -> None:
+    def _check(self) -> None:
         """Prove what is installed."""
         self._prove_at = time.monotonic() + self._settings.rhythm_s
         try:
@@ -186,11 +186,9 @@ class Keeper:
             self._silence(error)
             return
         self._watched = proof
-        drifted = not proof.ok and (self._proof is None or self._proof.ok)
-        if drifted:
+        if drifted := not proof.ok and (self._proof is None or self._proof.ok):
             log.warning("sensor.drifted", red=[check.name for check in proof.failed])
-            self._situation.note(lambda facts: setattr(facts, "drifts", facts.drifts + 1))
-        self._see(proof)
+        self._see(proof, drifted=drifted)
 
     def _silence(self, error: SensorError) -> None:
         said = str(error)
@@ -198,7 +196,7 @@ class Keeper:
         self._prove_at = time.monotonic() + self._settings.look_s
         self._situation.note(lambda facts: setattr(facts, "silent", said))
 
-    def _see(self, proof: Proof, *, pushed: bool = False) -> None:
+    def _see(self, proof: Proof, *, pushed: bool = False, drifted: bool = False) -> None:
         self._proof = proof
         self._prove_at = time.monotonic() + self._settings.rhythm_s
         engine = self._engine(proof)
@@ -208,6 +206,7 @@ class Keeper:
             facts.silent = ""
             facts.installed, facts.content_id = proof.generation, proof.content_id
             facts.engine = engine
+            facts.drifts += drifted
             if pushed:
                 facts.delivered = self._applier.delivered
                 facts.trouble = facts.damaged = ""
