@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 
 from vedette.config import find_config, load
+from vedette.errors import VedetteError
 
 
 def serve() -> bool:
@@ -47,5 +48,14 @@ def agent() -> bool:
     return subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0  # noqa: S603
 
 
+def main() -> int:
+    """Answer about what the command line names."""
+    try:
+        return 0 if {"serve": serve, "run": run, "agent": agent}[sys.argv[1]]() else 1
+    except VedetteError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(not {"serve": serve, "run": run, "agent": agent}[sys.argv[1]]())
+    sys.exit(main())
