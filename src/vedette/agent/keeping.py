@@ -30,6 +30,28 @@ from vedette.sensor.wire import Announcement, EngineState
 log = structlog.get_logger(__name__)
 
 _BUSY_S = 1.0
+_RED_S = 10.0
+
+
+class _Tries:
+    """When something that may fail is tried next."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.backoff = Backoff()
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self.at
+
+    def worked(self) -> None:
+        self.backoff.worked()
+        self.at = 0.0
+
+    def failed(self) -> float:
+        wait_s = self.backoff.failed()
+        self.at = time.monotonic() + wait_s
+        return wait_s
 
 
 class Keeper:
@@ -40,6 +62,7 @@ class Keeper:
         hub: Where files come from; None: there is no hub.
         holding: What is wanted.
         situation: Told what was found.
+        applier: Who does it.
     """
 
     def __init__(
@@ -56,9 +79,9 @@ class Keeper:
         self._holding = holding
         self._situation = situation
         self._applier = applier
-        self._backoff = Backoff()
+        self._bringing = _Tries()
+        self._repairing = _Tries()
         self._tried_serial = -1
-        self._try_at = 0.0
         self._prove_at = 0.0
         self._proof: Proof | None = None
         self._watched: Proof | None = None
@@ -70,17 +93,16 @@ class Keeper:
         """Do what is due; return the seconds after which there may be something to do again."""
         wanted = self._wanted()
         installed = self._applier.directory.current()
-        now = time.monotonic()
-        if wanted and self._is_wanted(wanted, installed):
-            if now >= self._try_at:
-                self._attempt(lambda: self._applier.bring(wanted, self._hub, sure=self._is_sure))
-                return 0.0 if self._is_current(wanted) else self._wait_s()
-        elif installed and self._needs_repair and now >= self._try_at:
-            self._attempt(lambda: self._applier.again(installed, self._hub, self._owner(wanted)))
-            return self._wait_s()
-        if installed and (now >= self._prove_at or self._looks_different()):
+        if wanted and self._bringing.is_due and self._is_wanted(wanted, installed):
+            sure = self._bringing.backoff.failures > 0
+            self._attempt(self._bringing, lambda: self._bring(wanted, sure=sure))
+            return 0.0
+        if installed and self._needs_repair and self._repairing.is_due:
+            self._attempt(self._repairing, lambda: self._again(installed))
+            return 0.0
+        if installed and (time.monotonic() >= self._prove_at or self._looks_different()):
             self._check()
-            if self._needs_repair and time.monotonic() >= self._try_at:
+            if self._needs_repair and self._repairing.is_due:
                 return 0.0
         return self._wait_s()
 
@@ -95,8 +117,7 @@ class Keeper:
         wanted = self._holding.wanted
         if wanted and wanted.serial != self._tried_serial:
             self._tried_serial = wanted.serial
-            self._backoff.worked()
-            self._try_at = 0.0
+            self._bringing.worked()
         if wanted != self._situation.facts.wanted:
             self._situation.note(lambda facts: setattr(facts, "wanted", wanted))
         return wanted
@@ -104,29 +125,22 @@ class Keeper:
     def _is_wanted(self, wanted: Announcement, installed: Installed | None) -> bool:
         if installed is None or installed.release.content_id != wanted.content_id:
             return True
-        proof = self._proof
-        return proof is not None and not self._applier.is_for(installed, proof.engine)
-
-    def _is_current(self, wanted: Announcement) -> bool:
-        return self._holding.wanted == wanted
+        if self._proof is None:
+            return False
+        try:
+            return not self._applier.is_for(installed, self._proof.engine)
+        except VedetteError:
+            return False  # no rules are made for such an engine; its proof says so
 
     @property
     def _needs_repair(self) -> bool:
         may = self._settings.sensor.on_drift is OnDrift.REPAIR and self._applier.can_repair
         return may and self._proof is not None and not self._proof.ok
 
-    @property
-    def _is_sure(self) -> bool:
-        return self._backoff.failures > 0
-
-    def _owner(self, wanted: Announcement | None) -> str:
-        return wanted.hub if wanted else self._holding.now.hub
-
     def _wait_s(self) -> float:
         now = time.monotonic()
         due = [self._prove_at, now + self._settings.look_s]
-        if self._try_at > now:
-            due.append(self._try_at)
+        due += [tries.at for tries in (self._bringing, self._repairing) if tries.at > now]
         return max(0.01, min(due) - now)
 
     def _looks_different(self) -> bool:
@@ -144,28 +158,31 @@ class Keeper:
 
     # -- what is done -------------------------------------------------------------------
 
-    def _attempt(self, job: Callable[[], Proof]) -> None:
+    def _bring(self, wanted: Announcement, *, sure: bool) -> Proof:
+        return self._applier.bring(wanted, self._hub, sure=sure)
+
+    def _again(self, installed: Installed) -> Proof:
+        return self._applier.again(installed, self._hub, self._holding.now.hub)
+
+    def _attempt(self, tries: _Tries, job: Callable[[], Proof]) -> None:
         """Push, and say what became of it."""
         before = self._proof
         try:
             proof = job()
         except BusyError:
-            self._try_at = time.monotonic() + _BUSY_S
+            tries.at = time.monotonic() + _BUSY_S
         except (VedetteError, OSError) as error:
-            self._failed(error)
+            self._failed(error, tries.failed())
         else:
             self._see(proof, pushed=True)
-            if proof.ok:
-                self._backoff.worked()
-                self._try_at = 0.0
-                if before is not None and not before.ok:
-                    self._repaired()
-            else:
-                self._try_at = time.monotonic() + self._backoff.failed()
+            if not proof.ok:
+                tries.failed()
+                return
+            tries.worked()
+            if before is not None and not before.ok:
+                self._repaired()
 
-    def _failed(self, error: Exception) -> None:
-        wait_s = self._backoff.failed()
-        self._try_at = time.monotonic() + wait_s
+    def _failed(self, error: Exception, wait_s: float) -> None:
         said = str(error)
         log.warning("push.failed", error=said, tried_again_s=round(wait_s, 1))
 
@@ -198,7 +215,8 @@ class Keeper:
 
     def _see(self, proof: Proof, *, pushed: bool = False, drifted: bool = False) -> None:
         self._proof = proof
-        self._prove_at = time.monotonic() + self._settings.rhythm_s
+        rhythm_s = self._settings.rhythm_s
+        self._prove_at = time.monotonic() + (rhythm_s if proof.ok else min(rhythm_s, _RED_S))
         engine = self._engine(proof)
 
         def change(facts: Facts) -> None:
@@ -209,6 +227,8 @@ class Keeper:
             facts.drifts += drifted
             if pushed:
                 facts.delivered = self._applier.delivered
+            wanted = facts.wanted
+            if proof.ok and (wanted is None or wanted.content_id == proof.content_id):
                 facts.trouble = facts.damaged = ""
 
         self._situation.note(change)

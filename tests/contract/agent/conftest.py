@@ -28,6 +28,7 @@ from vedette.sensor.client import SuricataSocket
 from vedette.sensor.settings import Sensor
 from vedette.sensor.wire import Report, SignedAnnouncement, State
 from vedette.store.tokens import Scope
+from vedette.testing.engine import Live
 from vedette.testing.fake_suricata import FakeSuricata
 from vedette.testing.loopback import LoopbackServer, Request, Response
 from vedette.web.running import Service
@@ -38,7 +39,8 @@ NAMES = [f"evil{n}.example" for n in range(2_000)]
 class Site:
     """A hub behind something that can go wrong, and a machine with an engine and its agent."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, live: Live | None = None) -> None:
+        """Make a hub and an agent's settings; for a real engine, or a socket that answers so."""
         self.path = path
         self.config = Settings(home=str(path / "hub"), serve=ServeSettings(listen="127.0.0.1:0"))
         (path / "hub").mkdir()
@@ -58,7 +60,10 @@ class Site:
         self._service: ExitStack | None = None
         self.url = ""
         self._client = httpx2.Client(timeout=60)
+        self.socket = live.socket if live else path / "s"
+        self.eve = live.eve if live else path / "eve.json"
         self.engine = FakeSuricata(path / "s", path / "rules/current/vedette.rules")
+        self._fake = not live
         self.settings = AgentSettings(
             hub=self.way.url,
             token_file=str(self.token_file),
@@ -67,15 +72,16 @@ class Site:
             look_every="1s",
             sensor=Sensor(
                 name="gate",
-                socket=str(path / "s"),
+                socket=str(self.socket),
                 rules=str(path / "rules"),
-                eve=str(path / "eve.json"),
+                eve=str(self.eve),
                 timeout_s=5,
             ),
         )
 
     def __enter__(self) -> Self:
-        self._ending.enter_context(self.engine)
+        if self._fake:
+            self._ending.enter_context(self.engine)
         self._ending.enter_context(self.way)
         self._ending.enter_context(self._client)
         return self
@@ -160,7 +166,7 @@ class Site:
     def holds(self, name: str) -> bool:
         """Whether the engine itself finds a name in our set."""
         value = b64encode(f".{name}".encode()).decode()
-        with SuricataSocket(self.path / "s") as engine:
+        with SuricataSocket(self.socket) as engine:
             return engine.lookup("vedette-domain", "string", value) == "found"
 
 
