@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from vedette.errors import SensorError
@@ -28,6 +29,11 @@ from vedette.testing.handmade import hand_made
 from vedette.testing.sshd import SshServer, missing
 
 NAMES = [f"host{n}.bad.example" for n in range(50)]
+
+
+def through(server: SshServer, **settings: object) -> Sensor:
+    """Return a sensor that is reached through a server."""
+    return msgspec.convert(server.way | settings, type=Sensor)
 
 
 @dataclass
@@ -58,8 +64,12 @@ def desk(engine: Engine, tmp_path: Path, short_path: Path) -> Iterator[Desk]:
         engine.live(tmp_path, str(rules / "current/vedette.rules")) as live,
         SshServer(short_path / "s") as server,
     ):
-        sensor = server.sensor(
-            socket=str(live.socket), rules=str(rules), eve=str(live.eve), restart_timeout_s=20
+        sensor = through(
+            server,
+            socket=str(live.socket),
+            rules=str(rules),
+            eve=str(live.eve),
+            restart_timeout_s=20,
         )
         yield Desk(engine, live, server, tmp_path, sensor)
         Link(sensor).close()
@@ -125,7 +135,7 @@ def test_suricata_tests_the_rules_on_its_own_machine(desk: Desk) -> None:
     yaml = str(desk.path / "test.yaml")
     desk.engine.write_yaml(Path(yaml), desk.path)
     test = (str(desk.engine.binary), "-T", "-c", yaml, "-S", "{rules}", "-l", "{tmp}")
-    sensor = desk.server.sensor(**_plain(desk.sensor), test_command=test)
+    sensor = through(desk.server, **_plain(desk.sensor), test_command=test)
     desk.sensor = sensor
     assert desk.push({"names": NAMES}).proof.ok
     release, sources = desk.release({"names": NAMES[1:]})
@@ -133,7 +143,7 @@ def test_suricata_tests_the_rules_on_its_own_machine(desk: Desk) -> None:
     broken.write_bytes(sources["vedette.rules"].read_bytes() + b"alert nonsense\n")
     with pytest.raises(SensorError):  # it is not what was published
         push(sensor, release, {**sources, "vedette.rules": broken})
-    refusing = desk.server.sensor(**_plain(sensor), test_command=(*test, "--no-such-option"))
+    refusing = through(desk.server, **_plain(sensor), test_command=(*test, "--no-such-option"))
     with pytest.raises(SensorError, match="would not accept generation 2"):
         push(refusing, release, sources)
     assert prove_held(sensor).generation == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import structlog
 
@@ -15,6 +14,7 @@ from vedette.pipeline.delivering import sensor_of
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.lagging import Lags
 from vedette.pipeline.receiving import Place, Reading, fold, place_of, reader_of
+from vedette.sensor.reach import eve_of
 
 log = structlog.get_logger(__name__)
 
@@ -68,10 +68,11 @@ def _read(hub: Hub, name: str, wait: Wait, lags: Lags | None = None) -> Iterator
         )
     place = place_of(hub, name)
     reader = reader_of(hub, name, place)
+    eve, wait = eve_of(sensor, wait)
     try:
-        for batch in follow(Path(sensor.eve), place.bookmark, wait=wait):
+        for batch in follow(eve, place.bookmark, wait=wait):
             if lags:
-                lags.measure(name, Path(sensor.eve), batch)
+                lags.measure(name, eve, batch)
             yield _take(hub, reader, batch)
     except OSError as error:
         raise SensorError(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
+from vedette.eve.reader import Wait
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.install import RulesDirectory
 from vedette.sensor.settings import Delivery, Sensor
 from vedette.sensor.ssh import RemoteDirectory
 from vedette.sensor.ssh_engine import ForwardedSocket
+from vedette.sensor.ssh_eve import FarLog
 from vedette.sensor.ssh_link import Link
 
 
@@ -55,3 +58,16 @@ def engine_of(near: Sensor) -> SuricataSocket:
     if isinstance(near, _Near):
         return ForwardedSocket(near.far)
     return SuricataSocket(near.socket_path, near.timeout_s)
+
+
+def eve_of(sensor: Sensor, wait: Wait) -> tuple[Path, Wait]:
+    """Return where the sensor's eve.json can be read here, and how to wait for more of it.
+
+    Args:
+        sensor: With an ``eve``.
+        wait: What to do when there is nothing new.
+    """
+    if sensor.delivery is not Delivery.SSH:
+        return Path(sensor.eve), wait
+    log = FarLog(sensor)
+    return log.path, log.waiting(wait)

@@ -147,3 +147,49 @@ printf 'free %s\\n' "$(df -Pk -- "$way" 2>/dev/null | awk 'NR == 2 { print $4 }'
 if [ -r "$2" ]; then echo 'eve readable'; fi
 """
 """Rules directory, eve.json or ``""``. Prints what the doctor wants to know; changes nothing."""
+
+FOLLOW = """
+tries=$8 look= file=/proc/self/fd/3
+while :; do
+  { command exec 3< "$1"; } 2>/dev/null || { look=; break; }
+  look=$(stat -L -c '%i %s' $file) || exit
+  [ "$look" = "$2 $3" ] && [ "$tries" -gt 0 ] || break
+  tries=$((tries - 1))
+  sleep 0.5
+done
+[ "${look%% *}" = "$2" ] && [ "${look##* }" -ge "$3" ] || { echo other; exit 0; }
+head=$(head -c "$4" $file | sha256sum)
+[ "${head%% *}" = "$5" ] || { echo other; exit 0; }
+echo "same $(stat -L -c %Y $file)"
+dd if=$file bs=65536 skip="$6" count="$7" 2>/dev/null
+"""
+"""The log, inode, size, bytes of its head, SHA-256 of these, blocks of 64 KiB to skip and to read,
+half seconds to wait for more. Prints ``same`` and when it was written, and the blocks; or ``other``
+if it is not that file any more."""
+
+FAMILY = """
+[ -r "$1" ] || [ ! -e "$1" ] || { echo "$1: Permission denied" >&2; exit 9; }
+cd -- "$(dirname -- "$1")" || exit
+live=${1##*/}
+for name in "$live" "$live"[-._]*; do
+  [ -f "$name" ] && [ -r "$name" ] || continue
+  case $name in
+    *.gz) head=$(gzip -dc 2>/dev/null < "$name" | head -c "$2" | sha256sum) ;;
+    *.zst) head=$(zstd -dc 2>/dev/null < "$name" | head -c "$2" | sha256sum) ;;
+    *) head=$(head -c "$2" < "$name" | sha256sum) ;;
+  esac
+  printf '%s %s %s\\n' "$(stat -c '%i %s %Y' -- "$name")" "${head%% *}" "$name"
+done
+"""
+"""The log, bytes of a head. Prints inode, size, time, SHA-256 of the head and name of each file."""
+
+READ = """
+exec < "$1" || exit
+case $2 in
+  gz) gzip -dc | tail -c "+$3" | head -c "$5" ;;
+  zst) zstd -dc | tail -c "+$3" | head -c "$5" ;;
+  *) dd bs=65536 skip="$3" count="$4" 2>/dev/null ;;
+esac
+"""
+"""The file, how it is packed, what to skip (blocks, or the first byte of a packed one), blocks or
+bytes to read."""

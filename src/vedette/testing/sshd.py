@@ -17,10 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
-from vedette.sensor.settings import Delivery, Sensor
-
 SSHD = Path("/usr/sbin/sshd")
 _START_S = 10.0
 _UID, _NAME = 64_111, "sensor"
@@ -104,17 +100,17 @@ class SshServer:
         """Of the account that is logged in as."""
         return _UID if self.restricted else os.geteuid()
 
-    def sensor(self, **settings: object) -> Sensor:
-        """Return a sensor that is reached through this server."""
-        fields = {
+    @property
+    def way(self) -> dict[str, object]:
+        """Settings of a sensor that is reached through this server."""
+        return {
             "name": "probe",
-            "delivery": Delivery.SSH,
+            "delivery": "ssh",
             "ssh": HOST,
             "ssh_options": ("-F", str(self.config)),
             "mirror": str(self.path / "mirrors"),
             "restart_timeout_s": 5.0,
         }
-        return msgspec.convert(fields | settings, type=Sensor)
 
     def make_key(self, name: str) -> None:
         """Make a key of that name, in the place of the one before."""

@@ -21,6 +21,11 @@ from vedette.testing.sshd import SshServer, missing
 Open = Callable[..., "Desk"]
 
 
+def through(server: SshServer, **settings: object) -> Sensor:
+    """Return a sensor that is reached through a server."""
+    return msgspec.convert(server.way | settings, type=Sensor)
+
+
 class Desk:
     """A server, an engine behind it, and what the doctor finds."""
 
@@ -37,7 +42,7 @@ class Desk:
 
     def sensor(self, **settings: object) -> Sensor:
         fields = {"socket": str(self.engine.path), "rules": str(self.rules), "timeout_s": 5.0}
-        return self.server.sensor(**{**fields, **settings})
+        return through(self.server, **{**fields, **settings})
 
     def findings(self, sets: Sequence[SetInfo] = (), **settings: object) -> list[Finding]:
         return diagnose(self.sensor(**settings), sets=sets)

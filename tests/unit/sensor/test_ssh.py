@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from vedette.errors import SensorError, UsageError
@@ -28,6 +29,11 @@ from vedette.testing.handmade import hand_made
 from vedette.testing.sshd import SshServer, missing
 
 NAMES = [f"host{n}.bad.example" for n in range(50)]
+
+
+def through(server: SshServer, **settings: object) -> Sensor:
+    """Return a sensor that is reached through a server."""
+    return msgspec.convert(server.way | settings, type=Sensor)
 
 
 @dataclass
@@ -73,7 +79,7 @@ def open_desk(short_path: Path) -> Iterator[Callable[..., Desk]]:
         fake = FakeSuricata(server.home / engine, place / "current/vedette.rules", "7.0.10")
         fake.start()
         server.start()
-        sensor = server.sensor(socket=str(fake.path), rules=str(place), timeout_s=5.0)
+        sensor = through(server, socket=str(fake.path), rules=str(place), timeout_s=5.0)
         desks.append(Desk(short_path, server, fake, sensor))
         return desks[-1]
 
@@ -150,7 +156,7 @@ def test_somebody_else_who_switched_the_link_is_seen_and_put_right(desk: Desk) -
 
 def test_a_lost_mirror_costs_a_reload_and_nothing_else(desk: Desk) -> None:
     desk.push({"names": NAMES})
-    moved = desk.server.sensor(**{**_settings(desk), "mirror": str(desk.path / "elsewhere")})
+    moved = through(desk.server, **{**_settings(desk), "mirror": str(desk.path / "elsewhere")})
     assert directory_of(moved).current() is None
     release, sources = desk.release({"names": [*NAMES, "new.example"]})
     pushed = push(moved, release, sources)
@@ -215,7 +221,7 @@ def test_the_test_command_runs_there_and_can_refuse(desk: Desk) -> None:
     log = desk.server.home / "ran"
     script = 'echo "$SSH_CONNECTION" > "$1"; ls "$3" >> "$1"; [ -d "$3" ]; echo "E: no"; exit 4'
     command = ("sh", "-c", script, "sh", str(log), "{rules}", "{tmp}")
-    sensor = desk.server.sensor(**_settings(desk), test_command=command)
+    sensor = through(desk.server, **_settings(desk), test_command=command)
     with pytest.raises(SensorError, match="would not accept generation 2: E: no"):
         push(sensor, *desk.release({"names": NAMES[1:]}))
     assert log.read_text().startswith("127.0.0.1 ")  # it came by ssh
