@@ -9,6 +9,7 @@ A part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; the res
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +22,11 @@ import msgspec
 from vedette import config, fields
 from vedette.buffers import ROWS, Profile
 from vedette.cli import EXIT_CODES, vedette
+from vedette.cli.audited import CHANGING
 from vedette.cli.source_rules import describe_rules
 from vedette.misp import http
 from vedette.pipeline import standing
+from vedette.pipeline.gauge_table import GAUGES
 from vedette.ruleset import manifest
 from vedette.ruleset.coverage import markdown
 from vedette.ruleset.sets import SetSpec
@@ -255,6 +258,43 @@ def profiles() -> str:
     return _table(("profile", "engines"), rows)
 
 
+def log_events() -> str:
+    """Every event of the log."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    try:
+        known = importlib.import_module("log_events")
+    finally:
+        sys.path.pop(0)
+    rows = [
+        (
+            f"`{event.name}`",
+            ", ".join(event.levels),
+            event.who,
+            known.MEANS[event.name],
+            ", ".join(f"`{field}`" for field in event.fields),
+        )
+        for event in known.events()
+    ]
+    return _table(("event", "level", "of", "means", "with"), rows)
+
+
+def metrics() -> str:
+    """Every number of /metrics."""
+    rows = [
+        (f"`{gauge.name}`", gauge.kind, ", ".join(f"`{one}`" for one in gauge.labels), gauge.says)
+        for gauge in GAUGES
+    ]
+    return _table(("name", "kind", "labels", "says"), rows)
+
+
+def audited() -> str:
+    """Every command that writes who ran it."""
+    return _table(
+        ("command", "changes"),
+        [(f"`{path}`", change.what) for path, change in sorted(CHANGING.items())],
+    )
+
+
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
@@ -262,8 +302,11 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
+    "audited": audited,
     "coverage": markdown,
     "exit-codes": exit_codes,
+    "log-events": log_events,
+    "metrics": metrics,
     "settings": settings,
     "opensearch-settings": fields_of(config.OpenSearchSettings),
     "connection-settings": fields_of(http.Connection),

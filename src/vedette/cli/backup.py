@@ -58,7 +58,7 @@ def _say(out: Output, index: Index) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Put aside what is in the state directory.")
 @click.option("--check", "only_check", is_flag=True, help="Only look whether FILE is whole.")
 @with_output

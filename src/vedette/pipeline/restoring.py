@@ -93,7 +93,7 @@ def check(path: Path, stage: Path) -> Index:
         if error.errno is not None:
             raise StoreError(
                 f"cannot restore {path}: {error.strerror} ({error.filename or stage})",
-                hint="Nothing was changed. Unpacking needs room beside the state.",
+                hint="Nothing was changed. Is the name right, and is there room to unpack it?",
             ) from error
         raise _damaged(path, str(error)) from error
     if index is None:

@@ -105,3 +105,11 @@ def test_sensors_that_are_ahead_of_a_restored_hub_are_named(cli: Cli, short_path
             hub.store.reports.save(record)
             shown = cli("sensor", "list").out
             assert ("edge accepted a later announcement than this hub ever made" in shown) is said
+
+
+def test_a_file_that_is_not_there_is_named(cli: Cli) -> None:
+    for arguments in (("--check",), ("--replace",)):
+        refused = cli("restore", "gone", *arguments)
+        assert refused.code == 5
+        assert "cannot restore gone: No such file or directory (gone)" in refused.err
+    assert cli("source", "list", "--json").json
