@@ -61,7 +61,7 @@ def _report(hub: Hub, sensor: str, fetch: Fetch) -> None:
         by=fetch.agent,
         delivery=delivery.value,
         state=State.FETCHED,
-        why="fetched; nobody asked its engine",
+        why="nobody asked its engine",
         serial=_serial(hub, settings, fetch.generation),
         generation=fetch.generation,
         content_id=content_id,
