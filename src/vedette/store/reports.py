@@ -162,7 +162,9 @@ def _with_what_is_known(report: bytes, before: bytes) -> bytes:
     with suppress(msgspec.DecodeError):
         said = msgspec.json.decode(report, type=dict[str, msgspec.Raw])
         known = msgspec.json.decode(before, type=dict[str, msgspec.Raw])
-        kept = {name: known[name] for name, raw in said.items() if bytes(raw) == _NULL and name in known}
+        kept = {
+            name: known[name] for name, raw in said.items() if bytes(raw) == _NULL and name in known
+        }
         return msgspec.json.encode(said | kept) if kept else report
     return report
 
