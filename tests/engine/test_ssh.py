@@ -24,6 +24,7 @@ from vedette.sensor.reach import engine_of, reached
 from vedette.sensor.release import Release
 from vedette.sensor.settings import Sensor
 from vedette.sensor.ssh_link import Link
+from vedette.testing.command import Cli
 from vedette.testing.engine import Engine, Live
 from vedette.testing.handmade import hand_made
 from vedette.testing.sshd import SshServer, missing
@@ -56,9 +57,13 @@ class Desk:
 
 
 @pytest.fixture
-def desk(engine: Engine, tmp_path: Path, short_path: Path) -> Iterator[Desk]:
+def sshd() -> None:
     if reason := missing():
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+@pytest.fixture
+def desk(engine: Engine, tmp_path: Path, short_path: Path, sshd: None) -> Iterator[Desk]:
     rules = tmp_path / "there/rules"
     with (
         engine.live(tmp_path, str(rules / "current/vedette.rules")) as live,
@@ -196,3 +201,32 @@ def test_the_doctor_looks_through_ssh(desk: Desk) -> None:
     good = [f.title for f in findings if f.severity is Severity.OK]
     assert any("rule-files names" in title for title in good)
     assert any("is reached by ssh as" in title for title in good)
+
+
+@pytest.mark.usefixtures("alone_on_loopback")
+def test_an_operator_has_hits_of_a_sensor_on_which_nothing_is_installed(
+    engine: Engine, cli: Cli, short_path: Path, sshd: None
+) -> None:
+    listed = f"listed-{uuid4()}.example"
+    (short_path / "names.txt").write_text(f"{listed}\nother.example\n")
+    rules = short_path / "there/rules"
+    with (
+        SshServer(short_path / "s") as server,
+        engine.live(short_path, str(rules / "current/vedette.rules")) as live,
+    ):
+        cli("init")
+        cli("source", "add", "list", "names.txt", "--type", "domain", "--name", "mine")
+        way = ["--ssh", "probe", "--ssh-options", f"-F {server.config}"]
+        place = ["--socket", live.socket, "--rules", rules, "--eve", live.eve]
+        assert cli("sensor", "add", "far", *way, *place).code == 0
+        assert cli("source", "pull").code == 0
+        assert cli("bundle", "build").code == 0
+        (pushed,) = cli("sensor", "push", "--json").json["pushed"]
+        assert pushed["proof"]["ok"]
+        ask(f"www.{listed}")
+        live.wait_events(1)
+        cli("hit", "read")
+        cli("hit", "read")  # nothing twice
+        (hit,) = cli("hit", "list", "--json").json
+        assert (hit["observed"], hit["count"]) == (f"www.{listed}", 1)
+        assert cli("sensor", "doctor", "far").code == 0

@@ -36,7 +36,6 @@ from vedette.pipeline.rolling import roll
 from vedette.pipeline.spreading import Spreading
 from vedette.pipeline.watching import read_hits, watch
 from vedette.ruleset.engine import Target
-from vedette.sensor.settings import Delivery
 from vedette.store import SourceRecord
 
 log = structlog.get_logger(__name__)
@@ -150,7 +149,7 @@ class Runner:
     def _start_watchers(self, hub: Hub) -> None:
         for sensor in sensors(hub):
             thread = self._watched.get(sensor.name)
-            is_here = sensor.eve and sensor.delivery is Delivery.LOCAL
+            is_here = sensor.eve and sensor.delivery.is_pushed
             if is_here and (thread is None or not thread.is_alive()):
                 thread = threading.Thread(
                     target=self._watch, args=(sensor.name,), name=f"eve-{sensor.name}"
@@ -187,7 +186,7 @@ def run_once(settings: Settings) -> bool:
             good &= attempt("rollout", "", roll, hub)
         for sensor in pushed_sensors(hub):
             good &= attempt("push", sensor.name, _push_proved, hub, sensor.name)
-            if sensor.eve and sensor.delivery is Delivery.LOCAL:
+            if sensor.eve and sensor.delivery.is_pushed:
                 good &= attempt("read", sensor.name, read_hits, hub, sensor.name)
         good &= attempt("feedback", "", _feed_back, hub)
         good &= attempt("notify", "", notify, hub)
