@@ -14,13 +14,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.contract.agent.conftest import NAMES, Site, proved, state, wait_until
+from tests.contract.agent.conftest import NAMES, Site, proved, state, wait_until, why
 
 from vedette.ruleset.manifest import SetInfo
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.install import RulesDirectory, damaged
 from vedette.sensor.protocol import Outcome
 from vedette.sensor.release import entry_of, file_name
+from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import State
 from vedette.testing.engine import Engine, Live
 
@@ -158,3 +159,59 @@ def test_agent_and_engine_may_be_killed_at_any_instant(site: Sited, seed: int) -
     assert (report.state, report.generation) == (State.PROVED, number)
     _, values = entries(site)
     assert found(site) == len(values)
+
+
+UPDATE = """
+import io, sys, tarfile, urllib.request
+from pathlib import Path
+from vedette.sensor.client import SuricataSocket
+from vedette.sensor.reload import reload
+url, token, directory, sock = sys.argv[1:]
+request = urllib.request.Request(url, headers={"Authorization": token})
+with tarfile.open(fileobj=io.BytesIO(urllib.request.urlopen(request).read())) as archive:
+    for member in archive.getmembers():
+        if member.isfile():
+            name = Path(member.name).name
+            Path(directory, name).write_bytes(archive.extractfile(member).read())
+rules = Path(directory, "vedette.rules")
+off = Path(directory, "disable.conf")
+if off.exists():
+    text = rules.read_text()
+    rules.write_text(text.replace("\\nalert", "\\n# alert", int(off.read_text())))
+with SuricataSocket(Path(sock)) as engine:
+    reload(engine, 60)
+"""
+
+
+def test_where_another_tool_installs_it_is_only_asked_to_and_proved(
+    engine: Engine, short_path: Path
+) -> None:
+    theirs = short_path / "theirs"
+    theirs.mkdir()
+    (theirs / "vedette.rules").write_text("")
+    with engine.live(theirs) as live, Sited(short_path, live) as site:
+        site.live = live
+        site.hub_starts()
+        (short_path / "update.py").write_text(UPDATE)
+        url = f"{site.settings.hub}/bundle/current/{engine.profile}/vedette.tar.gz"
+        token = site.token_file.read_text().split("\n")[0]
+        words = (str(short_path / "update.py"), url, token, str(theirs), str(live.socket))
+        changes = {
+            "delivery": Delivery.SURICATA_UPDATE,
+            "update_command": (sys.executable, *words),
+        }
+        site.publish(NAMES)
+        with site.running(**changes) as agent:
+            wait_until(proved(agent, 1), 60)
+            site.publish([*NAMES, "new.example"])
+            wait_until(proved(agent, 2), 60)
+            assert not (short_path / "rules").exists(), "nothing is written for the engine"
+            (theirs / "disable.conf").write_text("1")
+            subprocess.run([sys.executable, *words], check=True)
+            wait_until(lambda: state(agent) is State.DRIFTED, 30)
+            assert "rules.enabled" in why(agent)
+            (theirs / "disable.conf").unlink()
+            wait_until(proved(agent, 2), 60)
+        report = site.once(**{**changes, "update_command": ()})
+    assert report.delivery == "suricata-update"
+    assert report.state is State.PROVED

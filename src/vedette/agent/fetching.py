@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 _MANIFEST_MAX = 64 << 20
 _RULES_MAX = 64 << 20
+_RULE_BYTES = 2_048
 _MANIFESTS_KEPT = 8
 _ENTRY_BYTES = 140
 """No line of a set of addresses or hashes is longer."""
@@ -153,7 +154,7 @@ def fetch(
             " here, and there is no hub to fetch it from",
             hint="Bring it on a stick: vedette bundle import.",
         )
-    needed = 2 * sum(_most(release, name) for name in missing)  # here, and where it is installed
+    needed = 2 * sum(_about(release, name) for name in missing)  # here, and where it is installed
     staging.make_room(needed, f"generation {release.generation}")
     how = "whole"
     current = directory.current()
@@ -291,6 +292,11 @@ def _most(release: Release, name: str) -> int:
     """Return the most bytes that a file may have, by what the manifest says of it."""
     info = next((info for info in release.sets if file_name(info) == name), None)
     return _RULES_MAX if info is None else _set_bytes(info)
+
+
+def _about(release: Release, name: str) -> int:
+    """Return about how many bytes a file has, rather more."""
+    return _RULE_BYTES * len(release.rules) if name == RULES_FILE else _most(release, name)
 
 
 def _set_bytes(info: SetInfo) -> int:

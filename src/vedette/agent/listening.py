@@ -15,7 +15,7 @@ from vedette.agent.backoff import Backoff
 from vedette.agent.holding import NO_KEY, Holding
 from vedette.agent.hub import Hub, RefusedError, UnavailableError
 from vedette.agent.situation import Situation
-from vedette.errors import TrustError, VedetteError
+from vedette.errors import SensorError, TrustError, VedetteError
 from vedette.sensor.wire import SignedAnnouncement
 
 log = structlog.get_logger(__name__)
@@ -72,6 +72,11 @@ class Listener:
         except TrustError as error:
             self._refuse(error)
             return self._backoff.failed(1.0)
+        except SensorError as error:
+            said = str(error)
+            log.warning("announcement.not_kept", error=said, hint=error.hint)
+            self._situation.note(lambda facts: setattr(facts, "trouble", said))
+            return self._backoff.failed()
         except VedetteError as error:
             self._lost(error)
             return self._backoff.failed(getattr(error, "wait_s", 0.0))
