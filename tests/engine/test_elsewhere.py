@@ -17,6 +17,7 @@ from vedette.model import IndicatorType as T
 from vedette.model import Key
 from vedette.ruleset.engine import Target
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.doctor import Severity, diagnose
 from vedette.sensor.elsewhere import ElsewhereWatch, prove_elsewhere
 from vedette.sensor.install import Installed, RulesDirectory
 from vedette.sensor.proof import Check, Proof
@@ -153,7 +154,7 @@ def test_a_rule_in_a_disable_conf_is_named(desk: Desk) -> None:
     assert not watch.look().changed
     desk.disabled = [desk.domain_sid()]
     desk.update()
-    assert watch.look().why == "suricata.rules: changed or gone"
+    assert watch.look().why.startswith(f"{desk.output}/suricata.rules")  # and all that it loads
     desk.reload()
     assert "somebody reloaded the rules" in watch.look().why
     proof = watch.full()
@@ -184,9 +185,13 @@ def test_a_dataset_file_that_was_edited_is_red_before_the_engine_reads_it(desk: 
     desk.publish(*KEYS)
     desk.update()
     desk.reload()
+    watch = ElsewhereWatch(desk.sensor)
+    watch.known = desk.known
+    assert watch.full().ok
     file = next((desk.output / "datasets").iterdir())
     file.write_bytes(file.read_bytes() + b"YQ==\n")
-    proof = desk.prove()
+    assert watch.look().why == f"{file}: changed or gone"
+    proof = watch.full()
     assert red(proof) == {"files"}
     assert str(file) in by_name(proof)["files"].detail
 
@@ -203,3 +208,20 @@ def test_an_entry_removed_over_the_socket_is_found_by_the_sweep(desk: Desk) -> N
     look = watch.look()
     assert "1 of" in look.why
     assert "vedette-ip-dst.swept" in red(watch.full())
+
+
+def test_the_doctor_looks_where_the_other_tool_puts_our_rules(desk: Desk) -> None:
+    assert "no rules of Vedette in what" in " ".join(errors(desk))
+    desk.publish(*KEYS)
+    desk.update()
+    desk.reload()
+    assert errors(desk) == []
+    assert any("rules of Vedette are in the files" in f.title for f in diagnose(desk.sensor))
+    desk.disabled = [desk.domain_sid()]
+    desk.update()
+    (error,) = errors(desk)
+    assert error.endswith(f"are commented out, sid {desk.disabled[0]}")
+
+
+def errors(desk: Desk) -> list[str]:
+    return [f.title for f in diagnose(desk.sensor) if f.severity is Severity.ERROR]

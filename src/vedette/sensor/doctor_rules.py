@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from vedette.sensor import doctor_elsewhere
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.configuration import Configuration, Running, is_yes, items
 from vedette.sensor.finding import Finding, Severity, in_yaml
@@ -24,8 +25,9 @@ def check(sensor: Sensor, engine: SuricataSocket, process: Process) -> Iterator[
             consequence="It cannot reload its rules: no push that needs a reload can succeed.",
             remedy="Start it without that option; " + _entry(sensor),
         )
-    reloads = engine.reloads()
-    yield from check_rule_files(sensor, Running(engine, reloads))
+    running = Running(engine, engine.reloads())
+    yield from check_rule_files(sensor, running)
+    yield from doctor_elsewhere.check_suppressed(sensor, running)
     if not fixed and any(argument.startswith("rule-files") for argument in arguments):
         yield Finding(
             severity=Severity.ERROR,
@@ -39,7 +41,10 @@ def check(sensor: Sensor, engine: SuricataSocket, process: Process) -> Iterator[
 
 
 def check_rule_files(sensor: Sensor, configuration: Configuration) -> Iterator[Finding]:
-    """Look for Vedette's rules file in ``rule-files``."""
+    """Look for Vedette's rules in ``rule-files``: its own file, or where another tool put them."""
+    if sensor.delivery in doctor_elsewhere.INSTALLED_BY_OTHERS:
+        yield from doctor_elsewhere.check_rules(configuration)
+        return
     base = Path(configuration.get("default-rule-path") or "/etc/suricata/rules")
     wanted = Path(sensor.rules_entry)
     for item in items(configuration, "rule-files"):
@@ -66,7 +71,12 @@ def _entry(sensor: Sensor) -> str:
 
 def _failed_rules(sensor: Sensor, engine: SuricataSocket) -> Iterator[Finding]:
     failed = engine.failed_rules()
-    ours = [rule for rule in failed if rule.filename.startswith(sensor.rules)]
+    by_others = sensor.delivery in doctor_elsewhere.INSTALLED_BY_OTHERS
+    ours = [
+        rule
+        for rule in failed
+        if "vedette_set" in rule.rule or (not by_others and rule.filename.startswith(sensor.rules))
+    ]
     if ours:
         yield Finding(
             severity=Severity.ERROR,
@@ -85,6 +95,8 @@ def _failed_rules(sensor: Sensor, engine: SuricataSocket) -> Iterator[Finding]:
 
 def _readable(sensor: Sensor, process: Process) -> Iterator[Finding]:
     rules = Path(sensor.rules_entry)
+    if sensor.delivery in doctor_elsewhere.INSTALLED_BY_OTHERS:
+        return
     if rules.exists() and not process.may_read(rules):
         yield Finding(
             severity=Severity.ERROR,
@@ -95,7 +107,8 @@ def _readable(sensor: Sensor, process: Process) -> Iterator[Finding]:
 
 
 def _landlock(sensor: Sensor, configuration: Configuration) -> Iterator[Finding]:
-    if not is_yes(configuration.get("security.landlock.enabled")):
+    by_others = sensor.delivery in doctor_elsewhere.INSTALLED_BY_OTHERS
+    if by_others or not is_yes(configuration.get("security.landlock.enabled")):
         return
     allowed = [Path(item) for item in items(configuration, "security.landlock.directories.read")]
     if not any(sensor.rules_path.is_relative_to(path) for path in allowed):

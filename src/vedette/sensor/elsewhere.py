@@ -65,10 +65,15 @@ class ElsewhereWatch(Watch):
         self.known: Sequence[Installed] = ()
         """Newest first; to be set before :meth:`full`, whenever it changes."""
         self._held: Installed | None = None
+        self._loaded: list[Path] = []
 
     def _see(self, engine: SuricataSocket, since: Seen | None) -> Seen:
         configuration = Running(engine, engine.reloads(since.mark.reloads if since else 0))
-        files = {path.name: look_at(path) for path in rule_files(configuration)}
+        if since is None:
+            sids = {rule.sid for one in self.known for rule in one.release.rules}
+            found = find_rules(configuration, sids).rules.values()
+            self._loaded = sorted({rule.loads for rule in found if rule.loads})
+        files = {str(path): look_at(path) for path in (*rule_files(configuration), *self._loaded)}
         return picture(engine, files, self._held.release if self._held else None, since)
 
     def _prove(self, engine: SuricataSocket, plan: Plan) -> Proof:
