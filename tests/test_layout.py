@@ -19,6 +19,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "buffers.py": ("docs/test_reference.py", "a table; engine tests show that its rows fire"),
     "errors.py": ("docs/test_reference.py", "names and exit codes"),
     "model.py": ("contract/test_sources.py", "nouns that do nothing"),
+    "agent/*.py": ("contract/agent/test_following.py", "one program: hub and engine can tell"),
     "bundle/*.py": ("property/test_ruleset_delta.py", "built, opened and compared as a whole"),
     "cli/*.py": ("unit/cli/test_cli.py", "one file for the commands that only print"),
     "demo/*.py": ("engine/test_spine.py", "needs a real engine"),

@@ -16,7 +16,7 @@ from vedette.agent.staging import Staging
 from vedette.errors import SensorError
 from vedette.sensor.wire import State
 
-MANY = [f"name{n}.example" for n in range(200_000)]
+MANY = [f"name{n}.example" for n in range(90_000)]
 
 
 @pytest.fixture
