@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from vedette.config import load
@@ -113,3 +119,42 @@ def test_a_file_that_is_not_there_is_named(cli: Cli) -> None:
         assert refused.code == 5
         assert "cannot restore gone: No such file or directory (gone)" in refused.err
     assert cli("source", "list", "--json").json
+
+
+def test_it_is_made_while_run_and_serve_work_and_restored_only_without_them(
+    cli: Cli, short_path: Path
+) -> None:
+    (short_path / "vedette.toml").write_text(
+        '[serve]\nlisten = "127.0.0.1:0"\nmetrics = "open"\n[pool]\nenabled = false\n'
+    )
+    working = []
+    for name in ("run", "serve"):
+        with (short_path / f"{name}.log").open("wb") as log:
+            command = [sys.executable, "-m", "vedette", name]
+            working.append(subprocess.Popen(command, cwd=short_path, stderr=log))
+    try:
+        for name in ("run", "serve"):
+            _until(lambda log=short_path / f"{name}.log": b"started" in log.read_bytes())
+        address = re.search(r"address=.*?(http://[0-9.:]+)", (short_path / "serve.log").read_text())
+        assert address is not None
+        assert httpx2.get(f"{address[1]}/metrics").status_code == 200
+        assert cli("backup", "b").code == 0
+        refused = cli("restore", "b", "--replace")
+        assert refused.code == 6
+        working[0].terminate()
+        assert working[0].wait(30) == 0
+        refused = cli("restore", "b", "--replace")
+        assert (refused.code, f"process {working[1].pid} has" in refused.err) == (6, True)
+    finally:
+        for process in working:
+            process.terminate()
+            process.wait(30)
+    assert cli("restore", "b", "--replace").code == 0
+    assert [one["name"] for one in cli("source", "list", "--json").json] == ["feed"]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
