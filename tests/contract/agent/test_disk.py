@@ -54,6 +54,11 @@ def fill(directory: Path) -> Path:
             return path
 
 
+def reported(site: Site) -> tuple[str, int]:
+    record = site.ask(lambda hub: hub.store.reports.state_of("gate"))
+    return record.state, record.generation
+
+
 def test_no_room_for_the_rules(site: Site, disk: Callable[[Path, int], None]) -> None:
     rules = site.path / "rules"
     disk(rules, 64)
@@ -66,8 +71,7 @@ def test_no_room_for_the_rules(site: Site, disk: Callable[[Path, int], None]) ->
         assert state(agent) is State.BEHIND
         assert site.in_force == "gen-000001"
         assert site.holds("evil7.example")
-        record = site.ask(lambda hub: hub.store.reports.state_of("gate"))
-        assert (record.state, record.generation) == ("behind", 1)
+        wait_until(lambda: reported(site) == ("behind", 1))
         filler.unlink()
         wait_until(proved(agent, 2), 60)
         assert site.holds("name7.example")
