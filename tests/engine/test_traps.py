@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.crossover import Speed, keep_speed
 from vedette.sensor.held import prove_held
+from vedette.sensor.install import RulesDirectory
 from vedette.sensor.protocol import Outcome
 from vedette.sensor.push import Pushed, push
 from vedette.sensor.release import Release
@@ -47,6 +49,10 @@ class Desk:
 
     def push(self, sets: Sets, **size: int) -> Pushed:
         return push(self.sensor, *self.release(sets, **size))
+
+    def prefer_socket(self) -> None:
+        """Let it be measured that a reload is slow: then a large change goes over the socket."""
+        keep_speed(RulesDirectory(self.rules), Speed(entries_per_s=1e6, reload_s=60))
 
     def socket(self) -> SuricataSocket:
         return SuricataSocket(self.live.socket)
@@ -134,6 +140,7 @@ def test_past_memcap_the_engine_adds_and_forgets(desk: Desk) -> None:
 
 def test_a_push_past_memcap_is_not_tried_over_the_socket(desk: Desk) -> None:
     desk.push({"names": NAMES}, memcap_mb=1)
+    desk.prefer_socket()
     more = [*NAMES, *(f"more{n}.example" for n in range(12_000))]
     pushed = desk.push({"names": more}, memcap_mb=1)
     # The reload does not fit either, and the engine says "done".
@@ -167,6 +174,7 @@ def test_a_set_that_is_not_loaded_is_not_an_answer_to_ignore(desk: Desk) -> None
 def test_an_engine_killed_in_the_middle_of_a_delta_comes_back_with_all(desk: Desk) -> None:
     size = {"memcap_mb": 60, "hashsize": 65536}
     desk.push({"names": MANY}, **size)
+    desk.prefer_socket()
     release, sources = desk.release(
         {"names": [f"x{n}.example" for n in range(9_000)] + MANY[9_000:]}, **size
     )
@@ -187,6 +195,7 @@ def test_an_engine_killed_in_the_middle_of_a_delta_comes_back_with_all(desk: Des
 def test_a_reload_by_somebody_else_during_a_delta_costs_nothing(desk: Desk) -> None:
     size = {"memcap_mb": 60, "hashsize": 65536}
     desk.push({"names": MANY}, **size)
+    desk.prefer_socket()
     changed = [f"x{n}.example" for n in range(9_000)] + MANY[9_000:]
     release, sources = desk.release({"names": changed}, **size)
 
@@ -209,6 +218,7 @@ def test_a_reload_by_somebody_else_during_a_delta_costs_nothing(desk: Desk) -> N
 def test_a_reload_that_has_read_the_old_files_does_not_bring_them_back(desk: Desk) -> None:
     size = {"memcap_mb": 60, "hashsize": 65536}
     desk.push({"names": MANY}, **size)
+    desk.prefer_socket()
     release, sources = desk.release({"names": [*MANY[1:], "new.example"]}, **size)
     with desk.socket() as engine:
         somebody_reloads(engine, "ruleset-reload-nonblocking")
