@@ -117,6 +117,7 @@ MEANS: dict[str, str] = {
         "the hub is told."
     ),
     "announcement.accepted": "The agent verified what the hub wants, and goes for it.",
+    "announcement.not_kept": "The agent cannot keep what is wanted (disk full); it tries again.",
     "announcement.not_told": (
         "What is wanted cannot be read; agents that wait are answered when it can."
     ),
