@@ -262,7 +262,11 @@ class RulesDirectory:
         write_atomically(new / RELEASE_FILE, [msgspec.json.encode(release)])
 
     def _copy(self, source: Path, target: Path) -> None:
-        shutil.copyfile(source, target)
+        """Copy a file; one that lies in this directory already becomes the same file."""
+        if self.path in source.parents:
+            target.hardlink_to(source)
+        else:
+            shutil.copyfile(source, target)
         target.chmod(0o644)
 
     def _clear_unfinished(self) -> None:
