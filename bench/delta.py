@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from bench import delta_pushes
 from bench.cost import BenchError, alternate, middle, spread
 from bench.names import flat, made_up
 from bench.options import Options
@@ -55,7 +56,7 @@ class Step(NamedTuple):
 
 
 def tables(options: Options) -> Iterable[Table]:
-    """One table: by socket and by reload, on each engine."""
+    """By socket and by reload on each engine: with the build, and the pushes alone."""
     names = flat(options.size(1_000_000, 3_000))
     changes = options.size(1_000, 40)
     rows: list[Sequence[object]] = []
@@ -90,7 +91,8 @@ def tables(options: Options) -> Iterable[Table]:
                 "target: by socket at most 1 s after the pull; no alert lost",
                 f"during a reload, {_QUERIES_A_SECOND} queries a second are sent on loopback",
             ),
-        )
+        ),
+        delta_pushes.table(options),
     ]
 
 
