@@ -100,12 +100,14 @@ engines-or-say:
 	@tools/engines.sh || $(MAY_FAIL)
 
 # tshark is the second opinion on what a capture holds; Redis is what engines may write EVE to; sshd
-# is how sensors without an agent are reached; minisign is the second opinion on our signatures.
+# is how sensors without an agent are reached, and some of these have only BusyBox; minisign is the
+# second opinion on our signatures.
 .PHONY: test-tools-or-say
 test-tools-or-say:
 	@command -v tshark >/dev/null || tools/apt.sh tshark || $(MAY_FAIL)
 	@command -v redis-server >/dev/null || tools/apt.sh redis-server || $(MAY_FAIL)
 	@[ -x /usr/sbin/sshd ] || tools/apt.sh openssh-server || $(MAY_FAIL)
+	@command -v busybox >/dev/null || tools/apt.sh busybox || $(MAY_FAIL)
 	@command -v minisign >/dev/null || tools/apt.sh minisign || $(MAY_FAIL)
 
 # An OpenSearch and an Elasticsearch to hunt in, as jars; a JDK and Maven fetch and start them.

@@ -90,8 +90,10 @@ class _Trouble(NamedTuple):
 
 REFUSED = _Trouble(
     "the engine listens on {socket} on {host}, but ssh does not let us through",
-    "sshd refuses to forward sockets: set AllowStreamLocalForwarding to yes or local in its"
-    " sshd_config, and give the key the option port-forwarding if it has restrict.",
+    "sshd refuses to forward sockets. For this account, sshd_config needs"
+    " AllowStreamLocalForwarding and AllowTcpForwarding on yes or local, and neither"
+    " DisableForwarding nor PermitOpen; a key with restrict in authorized_keys needs"
+    " port-forwarding, and no permitopen.",
 )
 _TROUBLES: Mapping[str, _Trouble] = {
     "missing": _Trouble(

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shlex
 import socket
 import stat
@@ -215,7 +216,8 @@ class Link:
         """
         self.open()
         words = " ".join(shlex.quote(word) for word in ("set", "--", *arguments))
-        program = f"{words}\n{_SET_UP}{script}".encode(errors="surrogateescape")
+        begun = secrets.token_hex(8)
+        program = f"{words}\n{_SET_UP}echo {begun}\n{script}".encode(errors="surrogateescape")
         command = [
             *self._command(*_settings(["ControlMaster=no"])),
             _RUN.format(size=len(program)),
@@ -230,15 +232,27 @@ class Link:
             code = self._wait(command, write, printed, complained, timeout_s)
             said = _text(complained)
             printed.seek(0)
-            output = printed.read()
+            noise, has_begun, output = printed.read().partition(f"{begun}\n".encode())
         if code == _OWN_FAILURE or code < 0:
             raise unreachable(self.host, said, Trouble.LOST)
+        if not has_begun:
+            raise self._does_not_run(noise, said, code)
         if code != 0:
             lines = said.splitlines() or [f"exit code {code}"]
             reason = next((line for line in lines if hint_of(line)), lines[-1])
             message = f"cannot {what or 'do that'} on {self.host}: {reason}"
             raise ThereError(message, code, output, said)
         return output
+
+    def _does_not_run(self, printed: bytes, said: str, code: int) -> SensorError:
+        """Return the error for a login that does something else than what we send."""
+        lines = [*said.splitlines(), *printed.decode(errors="replace").splitlines()]
+        return SensorError(
+            f"the account on {self.host} does not run what we send:"
+            f" {next((line for line in lines if line.strip()), f'exit code {code}')}",
+            hint="It needs /bin/sh as its shell, and its key in authorized_keys no command=, nor"
+            " sshd_config a ForceCommand for it.",
+        )
 
     def _wait(
         self,

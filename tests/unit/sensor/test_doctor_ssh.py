@@ -92,14 +92,33 @@ def titles(findings: list[Finding], severity: Severity) -> list[str]:
     return [finding.title for finding in findings if finding.severity is severity]
 
 
-def test_a_restricted_account_with_a_restricted_key_is_enough(restricted: Open) -> None:
-    desk = restricted(key_options="restrict,port-forwarding")
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ((), "restrict,port-forwarding"),
+        ((), 'restrict,port-forwarding,from="127.0.0.1"'),
+        (
+            ("AllowTcpForwarding local", "AllowStreamLocalForwarding local", "PermitTTY no"),
+            "restrict,port-forwarding",
+        ),
+    ],
+)
+def test_a_restricted_account_with_a_restricted_key_is_enough(
+    restricted: Open, settings: tuple[str, ...], options: str
+) -> None:
+    desk = restricted(*settings, key_options=options)
     findings = desk.findings()
     good = titles(findings, Severity.OK)
     assert "probe is reached by ssh as sensor" in good
     assert f"{desk.rules} can be written there" in good
     assert any(title.startswith("Suricata 7.0.10 answers") for title in good)
     assert not any("ssh" in title for title in titles(findings, Severity.ERROR))
+
+
+def test_a_forced_command_leaves_nothing_to_work_with(open_desk: Open) -> None:
+    desk = open_desk(key_options='restrict,port-forwarding,command="echo no shell"')
+    found = bad(desk.findings(), "does not run what we send")
+    assert "command=" in found.remedy
 
 
 def test_a_host_key_that_nobody_knows(open_desk: Open) -> None:
@@ -145,6 +164,9 @@ def test_a_destination_that_is_none(open_desk: Open) -> None:
     [
         (("AllowStreamLocalForwarding no",), ""),
         (("DisableForwarding yes",), ""),
+        (("AllowTcpForwarding no",), ""),
+        (("PermitOpen 127.0.0.1:9",), ""),
+        ((), 'restrict,port-forwarding,permitopen="127.0.0.1:9"'),
         ((), "restrict"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,6 +16,8 @@ import msgspec
 import pytest
 
 from vedette.errors import SensorError, UsageError
+from vedette.sensor import doctor_ssh
+from vedette.sensor.finding import Severity
 from vedette.sensor.held import prove_held
 from vedette.sensor.install import damaged
 from vedette.sensor.protocol import EngineGoneError
@@ -22,6 +25,7 @@ from vedette.sensor.push import Pushed, push
 from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.release import Release
 from vedette.sensor.settings import Delivery, Sensor
+from vedette.sensor.ssh_eve import FarLog
 from vedette.sensor.ssh_link import Link
 from vedette.sensor.ssh_said import Trouble, UnreachableError
 from vedette.testing.fake_suricata import FakeSuricata
@@ -389,3 +393,59 @@ def test_two_at_the_same_time_make_one_connection(desk: Desk) -> None:
 def test_the_pid_of_an_engine_elsewhere_is_not_that_of_our_ssh(desk: Desk) -> None:
     with reached(desk.sensor) as near, engine_of(near) as engine:
         assert engine.pid == 0
+
+
+@pytest.fixture
+def busybox() -> str:
+    program = shutil.which("busybox")
+    if program is None:
+        reason = "no busybox (run: tools/apt.sh busybox)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return program
+
+
+def test_a_machine_with_busybox_alone_is_enough(
+    open_desk: Callable[..., Desk], busybox: str
+) -> None:
+    desk = open_desk(settings=["PermitUserEnvironment yes"])
+    tools = desk.server.path / "tools"
+    tools.mkdir()
+    applets = subprocess.run([busybox, "--list"], capture_output=True, check=True, text=True)
+    for name in applets.stdout.split():
+        (tools / name).symlink_to(busybox)
+    desk.server.trust("client", f'environment="PATH={tools}"')
+    asked = "for it in tar mv sha256sum stat sync; do $it --help 2>&1 | grep BusyBox; done"
+    assert Link(desk.sensor).run(asked).count(b"BusyBox") == 5
+    desk.push({"names": NAMES, "ips": ["192.0.2.1"]})
+    second = desk.push({"names": NAMES[1:], "ips": ["192.0.2.1"]})
+    assert (second.how, second.proof.failed) == ("delta", ())
+    (desk.rules / "current/ips.lst").write_text("198.51.100.1\n")
+    assert desk.push({"names": NAMES, "ips": ["192.0.2.1"]}).proof.failed == ()
+    assert desk.leftovers() == []
+    assert len(list(desk.rules.glob("gen-*"))) == 3
+    errors = [f.title for f in doctor_ssh.check(desk.sensor) if f.severity is Severity.ERROR]
+    assert errors == []
+    eve = desk.server.home / "eve.json"
+    eve.write_bytes(b'{"n":1}\n')
+    sensor = through(desk.server, **_settings(desk), eve=str(eve))
+    log = FarLog(sensor)
+    assert log.fetch()
+    eve.rename(desk.server.home / "eve.json.1")
+    eve.write_bytes(b'{"n":2}\n')
+    assert log.fetch()
+    assert log.path.read_bytes() == b'{"n":2}\n'
+
+
+def test_what_the_shell_of_the_account_prints_by_itself_is_not_taken_for_an_answer(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(settings=["PermitUserEnvironment yes"])
+    shell = desk.server.path / "noisy"
+    shell.write_text("#!/bin/sh\necho 'gen-000001 Welcome'\necho end\nexec /bin/sh \"$@\"\n")
+    shell.chmod(0o755)
+    tools = desk.server.path / "tools"
+    tools.mkdir()
+    (tools / "sh").symlink_to(shell)
+    desk.server.trust("client", f'environment="PATH={tools}:/usr/bin:/bin"')
+    assert desk.push({"names": NAMES}).proof.ok
+    assert prove_held(desk.sensor).ok
