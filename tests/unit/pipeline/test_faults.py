@@ -80,12 +80,16 @@ def test_a_full_disk_during_a_build_keeps_the_last_generation(home: Path) -> Non
     assert generation(home) != before
 
 
+NOBODY = "import os, encodings.ascii, encodings.idna, vedette.cli.source\nos.setuid(65534)"
+"""Commands are imported when they are run: this one while Python may still be read."""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_no_permission_is_said_with_the_place(home: Path) -> None:
     for path in (home, *home.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     home.parent.chmod(0o755)
-    failed = vedette(home, "source", "pull", before="import os, vedette.cli\nos.setuid(65534)")
+    failed = vedette(home, "source", "pull", before=NOBODY)
     assert failed.returncode == 5, failed.stderr
     assert "permission" in failed.stderr.lower() + failed.stdout.lower()
 
