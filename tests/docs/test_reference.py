@@ -20,7 +20,7 @@ from vedette.errors import UnusableValueError, VedetteError
 from vedette.model import IndicatorType
 from vedette.normalize import Reason, normalize
 from vedette.ruleset.coverage import markdown
-from vedette.sensor import proof
+from vedette.sensor import elsewhere, proof, set_proof, traffic
 from vedette.sources import BUILTIN, filters, formats
 from vedette.sources.filters import UNPUBLISHED
 from vedette.sources.formats import FORMATS
@@ -248,12 +248,15 @@ def test_every_indicator_type_is_covered_and_every_engine_profile_is_named() -> 
 
 
 def test_every_check_of_a_proof_is_documented_and_no_other() -> None:
-    source = Path(proof.__file__).read_text(encoding="utf-8")
+    modules = (proof, set_proof, elsewhere)
+    source = "".join(Path(one.__file__).read_text(encoding="utf-8") for one in modules)
     made = {
         name.replace("{self._info.name}", "<set>").replace("{info.name}", "<set>")
         for name in re.findall(r'\bname=f?"([^"]+)"', source)
     }
-    assert len(made) > 5
+    made |= {f"<set>.{name}" for name in re.findall(r'self\._there\("(\w+)"', source)}
+    made = {traffic.NAME, *made} - {"<set>.{name}"}
+    assert len(made) > 10
     documented = {literal(row[0]) for row in table(page("proof"), "check")}
     assert documented == made
     how_to = (ROOT / "docs/how-to/read-a-red-proof.md").read_text(encoding="utf-8")
