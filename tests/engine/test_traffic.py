@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from vedette.errors import SensorError
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.drift import Watch
 from vedette.sensor.held import prove_held
 from vedette.sensor.proof import Check
 from vedette.sensor.push import push
 from vedette.sensor.release import Release
 from vedette.sensor.settings import Sensor
+from vedette.sensor.ssh_link import Link
 from vedette.sensor.traffic import NAME, Traffic
 from vedette.testing.engine import Engine, Live
 from vedette.testing.handmade import hand_made
+from vedette.testing.sshd import SshServer, missing
 
 HERE = Traffic(resolver="127.0.0.1", timeout_s=10)
 SOON = Traffic(resolver="127.0.0.1", timeout_s=1)
@@ -111,3 +117,36 @@ def test_another_eve_json_is_not_silently_taken_for_the_right_one(
     assert not check.ok
     assert "saw packets meanwhile (on lo)" in check.detail
     assert "not the eve.json that this engine writes" in check.detail
+
+
+def test_over_ssh_it_is_sent_and_seen_on_the_machine_of_the_sensor(
+    engine: Engine, tmp_path: Path, short_path: Path
+) -> None:
+    if reason := missing():
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    rules = tmp_path / "there/rules"
+    with (
+        engine.live(tmp_path, str(rules / "current/vedette.rules")) as live,
+        SshServer(short_path / "s") as server,
+    ):
+        settings = {"socket": str(live.socket), "rules": str(rules), "eve": str(live.eve)}
+        sensor = msgspec.convert(server.way | settings, type=Sensor)
+        target = str(engine.profile)
+        made = hand_made(tmp_path / "bundle", 1, {"names": [f"{tmp_path.name}.x"]}, target=target)
+        release = Release.from_manifest(made.manifest, target)
+        try:
+            pushed = push(sensor, release, made.sources, hub="one")
+            assert pushed.proof.ok
+            with pytest.raises(SensorError, match="belongs to another hub"):
+                push(sensor, release, made.sources, hub="two")
+            check = prove_held(sensor, traffic=HERE).checks[-1]
+            assert (check.name, check.ok) == (NAME, True), check.detail
+            watch = Watch(sensor)
+            assert watch.full().ok
+            assert not watch.look().changed
+            file = rules / "current/names.lst"
+            file.write_bytes(file.read_bytes() + b"YQ==\n")
+            assert watch.look().why == "names.lst: changed or gone"
+            assert [check.name for check in watch.full().failed] == ["files"]
+        finally:
+            Link(sensor).close()

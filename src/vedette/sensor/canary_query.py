@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -35,6 +36,15 @@ class Way(Struct, frozen=True, kw_only=True):
     """With a resolver: leave by it. Alone: put a packet on it, as for a mirror port."""
     source: str = ""
     """Address that it comes from; ``""``: as the system chooses."""
+
+
+class Heard(NamedTuple):
+    """What EVE had about the query."""
+
+    alert_s: float
+    """From the query to its alert; -1: none came."""
+    was_logged: bool
+    """Whether the query itself is in EVE: the engine saw it."""
 
 
 def send_query(name: str, way: Way) -> tuple[int, str]:

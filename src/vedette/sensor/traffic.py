@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from vedette.errors import SensorError
 from vedette.ruleset.manifest import SetInfo
-from vedette.sensor.canary_query import Way, send_query
+from vedette.sensor.canary_query import Heard, Way, send_query
+from vedette.sensor.canary_there import ask_there
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.install import Installed
 from vedette.sensor.proof import Check
@@ -55,21 +56,12 @@ class _Query(NamedTuple):
     """Of the monotonic clock."""
 
 
-class _Heard(NamedTuple):
-    """What EVE had about the query."""
-
-    alert_s: float
-    """From the query to its alert; -1: none came."""
-    was_logged: bool
-    """Whether the query itself is in EVE: the engine saw it."""
-
-
 def prove_traffic(
     engine: SuricataSocket, sensor: Sensor, installed: Installed, traffic: Traffic
 ) -> Check:
     """Send one query for the canary's name of a generation, and wait for its alert.
 
-    It has to be called on the machine of the sensor.
+    It is sent on the machine of the sensor: here, or over ssh.
 
     Args:
         engine: Connected; asked for the reason if nothing comes.
@@ -82,17 +74,18 @@ def prove_traffic(
     """
     name, info = canary_of(installed.release)
     sids = {rule.sid for rule in installed.release.rules if rule.set == info.name}
-    if installed.elsewhere or not sensor.eve:
+    if not sensor.eve:
         raise SensorError(
-            f"the eve.json of sensor '{sensor.name}' cannot be read from here",
-            hint="The query has to be sent, and its alert read, on the sensor itself. Say where its"
-            " eve.json is: vedette sensor set NAME --eve FILE",
+            f"it is not known where sensor '{sensor.name}' writes its eve.json",
+            hint="Say it: vedette sensor set NAME --eve FILE",
         )
-    with _Tail(Path(sensor.eve)) as tail:
-        packets = packets_by_interface(engine)
-        sent_at = time.monotonic()
-        port, where = send_query(name, traffic)
-        heard = _listen(tail, _Query(name, port, sent_at), sids, traffic.timeout_s)
+    packets = packets_by_interface(engine)
+    if there := installed.elsewhere:
+        heard, where = ask_there(
+            there, Path(sensor.eve), name, sids, traffic, timeout_s=traffic.timeout_s
+        )
+    else:
+        heard, where = _ask_here(Path(sensor.eve), name, sids, traffic)
     is_there = heard.alert_s >= 0
     detail = ""
     if not is_there:
@@ -107,6 +100,13 @@ def prove_traffic(
         got=f"after {heard.alert_s:.3f} s" if is_there else f"none in {traffic.timeout_s:g} s",
         detail=detail,
     )
+
+
+def _ask_here(eve: Path, name: str, sids: set[int], traffic: Traffic) -> tuple[Heard, str]:
+    with _Tail(eve) as tail:
+        sent_at = time.monotonic()
+        port, where = send_query(name, traffic)
+        return _listen(tail, _Query(name, port, sent_at), sids, traffic.timeout_s), where
 
 
 def canary_of(release: Release) -> tuple[str, SetInfo]:
@@ -138,7 +138,7 @@ def packets_by_interface(engine: SuricataSocket) -> dict[str, int]:
     return found
 
 
-def _listen(tail: _Tail, query: _Query, sids: set[int], timeout_s: float) -> _Heard:
+def _listen(tail: _Tail, query: _Query, sids: set[int], timeout_s: float) -> Heard:
     mark, was_logged = query.name.encode(), False
     while True:
         for line in tail.lines():
@@ -146,10 +146,10 @@ def _listen(tail: _Tail, query: _Query, sids: set[int], timeout_s: float) -> _He
             if event is None or query.port not in {event.src_port, event.dest_port}:
                 continue
             if event.alert.get("signature_id") in sids:
-                return _Heard(time.monotonic() - query.sent_at, was_logged=True)
+                return Heard(time.monotonic() - query.sent_at, was_logged=True)
             was_logged |= event.event_type == "dns"
         if time.monotonic() - query.sent_at > timeout_s:
-            return _Heard(-1.0, was_logged)
+            return Heard(-1.0, was_logged)
         time.sleep(_POLL_S)
 
 
@@ -160,7 +160,7 @@ def _event(line: bytes) -> _Event | None:
         return None
 
 
-def _why(engine: SuricataSocket, info: SetInfo, heard: _Heard, packets: dict[str, int]) -> str:
+def _why(engine: SuricataSocket, info: SetInfo, heard: Heard, packets: dict[str, int]) -> str:
     held = engine.lookup(info.name, info.type, datavalue(info, info.canary))
     watched = ", ".join(packets) or "no interface that it names"
     if held is not Outcome.FOUND:

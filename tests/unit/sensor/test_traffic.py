@@ -168,7 +168,7 @@ def test_without_an_eve_json_it_is_an_error(desk: Any, eve: Eve) -> None:
     eve.path.unlink()
     with pytest.raises(SensorError, match="cannot read"):
         prove(desk.sensor)
-    with pytest.raises(SensorError, match="cannot be read from here") as caught:
+    with pytest.raises(SensorError, match="it is not known where") as caught:
         prove(structs.replace(desk.sensor, eve=""))
     assert "--eve" in caught.value.hint
 
