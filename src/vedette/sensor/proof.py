@@ -78,7 +78,14 @@ def assemble(
         checks=tuple(checks),
         elapsed_s=round(time.monotonic() - started, 3),
     )
-    log.info("sensor.proved", sensor=sensor, generation=release.generation, ok=proof.ok)
+    log.info(
+        "sensor.proved",
+        sensor=sensor,
+        generation=release.generation,
+        content=release.content_id[:12],
+        ok=proof.ok,
+        elapsed_s=proof.elapsed_s,
+    )
     return proof
 
 
