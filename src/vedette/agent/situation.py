@@ -104,7 +104,8 @@ class Situation:
             said = (state, why, proof.content_id if proof else "", self._facts.wanted)
             if said != self._said:
                 self._said = said
-                self.changed.set()
+                if state is not State.BEHIND or self._facts.trouble:
+                    self.changed.set()  # that it is on its way, the hub knows by itself
                 log.info("state.changed", state=str(state), why=why, generation=_generation(proof))
 
     def count(self, minutes: Mapping[int, int]) -> None:

@@ -90,3 +90,13 @@ def test_rates_are_sums_of_the_last_minutes_and_a_flood_wakes_the_reporter() -> 
     assert not situation.changed.is_set()
     situation.count({39: 5_000})
     assert situation.changed.is_set()
+
+
+def test_what_is_on_its_way_is_not_worth_a_report_and_what_hinders_it_is() -> None:
+    situation = Situation("agent")
+    situation.note(lambda facts: setattr(facts, "proof", proof()))
+    situation.changed.clear()
+    situation.note(lambda facts: setattr(facts, "wanted", wanted("b")))
+    assert not situation.changed.is_set()
+    situation.note(lambda facts: setattr(facts, "trouble", "no room"))
+    assert situation.changed.is_set()
