@@ -34,6 +34,7 @@ from vedette.ruleset.engine import Target
 from vedette.sensor.install import Installed
 from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import Report
+from vedette.structs import prepare
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ class Agent:
 
     def __init__(self, settings: AgentSettings) -> None:
         """Open the state; start nothing."""
+        prepare()
         self._settings = settings
         self._hubs: list[Hub] = []
         self._threads: list[threading.Thread] = []

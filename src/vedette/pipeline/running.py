@@ -37,6 +37,7 @@ from vedette.pipeline.spreading import Spreading
 from vedette.pipeline.watching import read_hits, watch
 from vedette.ruleset.engine import Target
 from vedette.store import SourceRecord
+from vedette.structs import prepare
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ class Runner:
     """What ``vedette run`` does. :meth:`run` returns when ``stop`` is set."""
 
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
+        prepare()
         self._settings = settings
         self._stop = stop
         self._try = Attempts().make

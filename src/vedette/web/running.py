@@ -22,6 +22,7 @@ import uvicorn
 from vedette.config import ServeSettings, Settings
 from vedette.errors import ConfigError
 from vedette.pipeline.hub import Hub
+from vedette.structs import prepare
 from vedette.web.app import create
 from vedette.web.certificates import Certificate
 from vedette.web.connection import HEAD_MAX, KEEP_ALIVE_S, Connection
@@ -47,6 +48,7 @@ class Service:
     """
 
     def __init__(self, settings: Settings) -> None:
+        prepare()
         serve = settings.serve
         certificate = _certificate(serve)
         with Hub(settings):
