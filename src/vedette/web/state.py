@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from vedette.config import Settings
 from vedette.pipeline.hub import Hub
@@ -84,18 +84,22 @@ class AppState:
         """Read the body of a request.
 
         Raises:
-            Refusal: 413, it is longer than ``most`` bytes.
+            Refusal: 413, it is longer than ``most`` bytes; 400, whoever sent it has hung up, which
+                is no fault of ours.
         """
         too_long = Refusal(413, f"the body has more than {most:,} bytes", hint="Send less at once.")
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > most:
             raise too_long
         parts, size = [], 0
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise too_long
-            parts.append(part)
+        try:
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise too_long
+                parts.append(part)
+        except ClientDisconnect as error:
+            raise Refusal(400, "the body did not come whole", hint="Send it again.") from error
         return b"".join(parts)
 
     async def close(self) -> None:

@@ -109,6 +109,22 @@ def test_a_body_over_the_limit_is_refused_whether_it_is_announced_or_not(
         assert "1,000 bytes" in refused.json()["error"]
 
 
+def test_whoever_hangs_up_in_the_middle_of_a_body_is_no_error_of_the_server(
+    url: str, settings: Settings
+) -> None:
+    token = token_of(settings, Scope.REPORT)
+    head = f"POST /take HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+    host, _, port = url.removeprefix("http://").partition(":")
+    with capture_logs() as logs:
+        for part in (b"", b"x" * 300):
+            with socket.create_connection((host, int(port))) as half:
+                half.sendall(f"{head}Content-Length: 500\r\n\r\n".encode() + part)
+                time.sleep(0.2)
+        time.sleep(0.3)
+        assert httpx2.get(f"{url}/health").text == "ok\n"
+    assert [one for one in logs if one["log_level"] == "error"] == []
+
+
 def test_a_prefix_of_a_proxy_is_taken_with_and_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
