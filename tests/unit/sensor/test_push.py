@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,12 @@ import pytest
 from msgspec import structs
 
 from vedette.errors import BusyError, SensorError
+from vedette.sensor.client import SuricataSocket
 from vedette.sensor.crossover import Limit, Speed, keep_speed, speed_of
 from vedette.sensor.delta import TooFar, plan
+from vedette.sensor.held import prove_held
 from vedette.sensor.install import RulesDirectory
+from vedette.sensor.protocol import Outcome
 from vedette.sensor.push import push, target_of
 from vedette.testing.fake_suricata import CrashError
 from vedette.testing.handmade import hand_made
@@ -402,3 +406,28 @@ def test_another_hub_may_not_push_here_unless_it_takes_over(desk: Any) -> None:
     assert push(desk.sensor, *second, hub="two", take_over=True).how == "delta"
     with pytest.raises(SensorError, match="belongs to another hub"):
         push(desk.sensor, *first, hub="one")
+
+
+def test_a_file_that_was_edited_does_not_hide_what_the_engine_still_holds(desk: Any) -> None:
+    desk.push({"names": NAMES})
+    path = desk.sensor.rules_path / "current/names.lst"
+    gone = base64.b64encode(b"host7.example")
+    path.write_bytes(path.read_bytes().replace(gone + b"\n", b""))
+    wanted = [name for name in NAMES if name != "host7.example"]
+    pushed = desk.push({"names": wanted})
+    assert (pushed.how, pushed.proof.ok) == ("reload", True)
+    assert "was changed or is gone" in pushed.reason
+    with SuricataSocket(desk.engine.path) as engine:
+        assert engine.lookup("names", "string", gone.decode()) is Outcome.NOT_FOUND
+
+
+@pytest.mark.parametrize("junk", [b"\xff\xfe\0\n", b"{\n", b""])
+def test_junk_in_the_files_in_force_is_red_and_repaired(desk: Any, junk: bytes) -> None:
+    sets = {"names": NAMES, "names-ctx": NAMES}
+    desk.push({**sets, "names": NAMES[1:]}, target="8.0.7")
+    desk.push(sets, target="8.0.7")
+    for name in ("names.lst", "names-ctx.ndjson"):
+        (desk.sensor.rules_path / "current" / name).write_bytes(junk)
+    assert {check.name for check in prove_held(desk.sensor).failed} == {"files"}
+    pushed = desk.push({**sets, "names": NAMES[2:]}, target="8.0.7")
+    assert pushed.proof.failed == ()
