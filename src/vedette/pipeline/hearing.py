@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from vedette.errors import UsageError
 from vedette.pipeline.hub import Hub
+from vedette.ruleset.engine import Target
 from vedette.sensor.proof import Proof
 from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import Rate, Report, State
@@ -32,7 +33,8 @@ _RATES_MAX = 1_440
 _RATES_AGE_MINUTES = 1_440
 _RATES_AHEAD_MINUTES = 2
 _ALERTS_MAX = 10**9
-_YEARS = (1970, 9_000)  # that can be calculated with, whatever the zone
+_VERSION_MAX = 60
+_YEARS = (1970, 2_900)  # of which two can be taken from each other, whatever the zone
 _SKEW_S = 5.0
 """A smaller difference between two clocks is the way between them."""
 
@@ -60,7 +62,12 @@ def heard(body: bytes, now: float) -> Report:
         raise UsageError(f"this is no report: {error}", hint=_HINT) from error
     for problem in _problems(report):
         raise UsageError(f"this is no report: {problem}", hint=_HINT)
-    return replace(report, why=report.why[:WHY_MAX], rates=_plausible(report.rates, report.at, now))
+    return replace(
+        report,
+        why=report.why[:WHY_MAX],
+        rates=_plausible(report.rates, report.at, now),
+        engine=replace(report.engine, version=report.engine.version[:_VERSION_MAX]),
+    )
 
 
 def keep_report(hub: Hub, sensor: str, report: Report, origin: str, now: float) -> None:
@@ -91,7 +98,7 @@ def keep_report(hub: Hub, sensor: str, report: Report, origin: str, now: float) 
     rates = [(rate.minute, rate.alerts) for rate in report.rates]
     try:
         if report.proof is not None:
-            _keep_proof(hub, sensor, report.proof, clock_s)
+            _keep_proof(hub, sensor, report.proof, report.at, clock_s)
         hub.store.reports.save(record, why=report.why, rates=rates)
     except sqlite3.IntegrityError as error:
         raise UsageError(
@@ -99,18 +106,25 @@ def keep_report(hub: Hub, sensor: str, report: Report, origin: str, now: float) 
         ) from error
 
 
-def _keep_proof(hub: Hub, sensor: str, proof: Proof, clock_s: float) -> None:
+def _keep_proof(hub: Hub, sensor: str, proof: Proof, said_at: datetime, clock_s: float) -> None:
     """Keep a proof under our clock: how old it is decides what people believe."""
-    at = proof.at - timedelta(seconds=clock_s) if abs(clock_s) > _SKEW_S else proof.at
+    at = min(proof.at, said_at)
+    at = at - timedelta(seconds=clock_s) if abs(clock_s) > _SKEW_S else at
     proof = replace(proof, sensor=sensor, at=at)
     body = msgspec.json.encode(proof)
     hub.store.fleet.add_proof(sensor, proof.at, proof.generation, proof.ok, body)
 
 
 def _cleaned(said: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
-    """Return JSON whose texts can be shown on a terminal: no escapes, nothing turned round."""
+    """Return JSON that can be shown and counted with.
+
+    No escapes of terminals, nothing that turns text round, and no number beyond what a database and
+    a monitor can hold: one of them would end the figures of the whole fleet.
+    """
     if isinstance(said, str):
         return _UNPRINTABLE.sub("\ufffd", said[:_TEXT_MAX])
+    if isinstance(said, int | float) and not -_NUMBER_MAX < said < _NUMBER_MAX:
+        raise msgspec.ValidationError("a number out of range")
     if not isinstance(said, list | dict):
         return said
     if not depth:
@@ -122,14 +136,10 @@ def _cleaned(said: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
 
 def _problems(report: Report) -> Iterator[str]:
     """Yield what no sensor can mean."""
-    proof = report.proof
-    if proof is not None:
-        if len(proof.checks) > _CHECKS_MAX:
-            yield f"a proof of more than {_CHECKS_MAX:,} checks"
-        if proof.ok != all(check.ok for check in proof.checks):
-            yield "a proof whose checks say something else than the proof itself"
-        if report.state is State.PROVED and not proof.ok:
-            yield "proved, by a proof that says the opposite"
+    if report.state in {State.NEVER, State.FETCHED}:
+        yield f"'{report.state}' is what the hub says of a sensor that has no agent"
+    if report.proof is not None:
+        yield from _problems_of(report.proof, report.state)
     if not all(0 <= number < _NUMBER_MAX for number in _numbers(report)):
         yield "a number out of range"
     if not all(map(_is_usable, _times(report))):
@@ -140,6 +150,26 @@ def _problems(report: Report) -> Iterator[str]:
         yield "no content_id"
     if len(report.rates) > _RATES_MAX or len(report.findings or ()) > _FINDINGS_MAX:
         yield "too many minutes or findings"
+
+
+def _problems_of(proof: Proof, state: State) -> Iterator[str]:
+    if not _is_target(proof.target):
+        yield f"a proof for no engine that there is: '{proof.target[:40]}'"
+    if not 0 < len(proof.checks) <= _CHECKS_MAX:
+        yield f"a proof without a check, or of more than {_CHECKS_MAX:,}"
+    if proof.ok != all(check.ok for check in proof.checks):
+        yield "a proof whose checks say something else than the proof itself"
+    if state is State.PROVED and not proof.ok:
+        yield "proved, by a proof that says the opposite"
+
+
+def _is_target(text: str) -> bool:
+    """Whether rules can be compiled for it: the next build does, for each sensor."""
+    try:
+        Target.parse(text)
+    except UsageError:
+        return False
+    return True
 
 
 def _numbers(report: Report) -> list[int]:

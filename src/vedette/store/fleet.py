@@ -15,6 +15,8 @@ from vedette.store.noting import Noting
 from vedette.store.records import GenerationRecord, HitRecord, SensorRecord, check_name
 
 _PROOFS_KEPT = 1_000
+_PROOFS_BYTES = 16 << 20
+"""Of one sensor: fewer are kept where one is large. Who sends them decides how large they are."""
 _HIT = (
     "id, type, value, observed, buffer, sensor, client, server, origin, first_seen, last_seen,"
     " count, contexts, live, hosts, status"
@@ -119,7 +121,7 @@ class Fleet:
             self._db.execute(
                 "DELETE FROM proof WHERE sensor=?1 AND id<(SELECT id FROM proof WHERE sensor=?1"
                 " ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-                (sensor, _PROOFS_KEPT - 1),
+                (sensor, min(_PROOFS_KEPT, _PROOFS_BYTES // max(1, len(body))) - 1),
             )
 
     # -- generations ----------------------------------------------------------------------
