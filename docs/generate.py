@@ -20,6 +20,7 @@ import click
 import msgspec
 
 from vedette import config, fields
+from vedette.agent import settings as agent_settings
 from vedette.buffers import ROWS, Profile
 from vedette.cli import EXIT_CODES, vedette
 from vedette.cli.audited import CHANGING
@@ -317,6 +318,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "taxii-settings": fields_of(taxii.Taxii),
     "import-settings": fields_of(imported.Imported),
     "filter-settings": fields_of(filters.Filters),
+    "agent-settings": fields_of(agent_settings.AgentSettings),
     "sensor-settings": fields_of(sensor_settings.Sensor),
     "manifest": fields_of(manifest.Manifest),
     "manifest-source": fields_of(manifest.SourceState),

@@ -208,7 +208,7 @@ class Holding:
             )
             data = msgspec.json.format(msgspec.json.encode(held), indent=1) + b"\n"
             try:
-                self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+                self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 write_atomically(self._path, [data])
                 status = self._path.stat()
             except OSError as error:

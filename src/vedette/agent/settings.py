@@ -5,6 +5,7 @@ Every key is a field below, documented under its name in docs/reference/agent-se
 
 from __future__ import annotations
 
+import os
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -24,8 +25,9 @@ DELIVERIES = (Delivery.AGENT, Delivery.SURICATA_UPDATE, Delivery.STICK)
 """The ways of delivery that an agent may stand for."""
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SOCKETS = ("/var/run/suricata/suricata-command.socket", "/var/run/suricata-command.socket")
+"""Where Suricata itself, and Debian's, have it."""
 _SENSOR: Mapping[str, str] = {
-    "socket": "/var/run/suricata/suricata-command.socket",
     "rules": "/var/lib/vedette-agent/rules",
     "eve": "/var/log/suricata/eve.json",
 }
@@ -71,7 +73,7 @@ class AgentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     spool_mb: Annotated[int, Meta(ge=1)] = 256
     """Most megabytes of alerts that wait for the hub; what comes then is counted and not kept."""
     sensor: Sensor
-    """``[sensor]``: the engine, as `the hub knows it <settings.md#sensor>`_."""
+    """``[sensor]``: the engine; see below."""
 
     @property
     def state_dir(self) -> Path:
@@ -105,7 +107,8 @@ def load(path: Path | None, given: Mapping[str, Any]) -> AgentSettings:
     sensor = raw.get("sensor", {})
     if not isinstance(sensor, dict):
         raise ConfigError(f"{path}: [sensor] is a section", hint=_HINT)
-    default = {"name": socket.gethostname(), **_SENSOR}
+    there = next(filter(os.path.exists, _SOCKETS), _SOCKETS[0])
+    default = {"name": socket.gethostname(), "socket": there, **_SENSOR}
     merged = {**raw, **given, "sensor": {**default, **sensor, **given.get("sensor", {})}}
     where = str(path) if path else "the options"
     known = {field.name for field in msgspec.structs.fields(Sensor)}

@@ -73,7 +73,7 @@ class Staging:
             SensorError: There is not.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._make()
             free = shutil.disk_usage(self.path).free
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -93,9 +93,16 @@ class Staging:
         for path in self.path.glob(f"{_PART}*"):
             path.unlink(missing_ok=True)
 
+    def _make(self) -> None:
+        rules = self.path.parent
+        if not rules.exists():
+            rules.mkdir(parents=True, exist_ok=True)
+            rules.chmod(0o755)  # the engine is another user, and our umask may be a strict one
+        self.path.mkdir(exist_ok=True)
+
     def _begin(self, name: str) -> tuple[int, Path]:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._make()
             handle, part = tempfile.mkstemp(prefix=_PART, dir=self.path)
         except OSError as error:
             raise _unwritable(self.path / name, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,12 @@ def test_a_place_that_may_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SensorError, match="cannot write"):
         Staging(tmp_path / "file").save("x.lst", DIGEST, [DATA])
+
+
+def test_the_engine_may_enter_whatever_our_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        Staging(tmp_path / "rules" / ".fetched").make_room(1, "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "rules").stat().st_mode & 0o777 == 0o755
