@@ -236,7 +236,7 @@ def alone(state: Path) -> Iterator[None]:
         SensorError: The directory cannot be used.
     """
     try:
-        state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        state.mkdir(mode=0o755, parents=True, exist_ok=True)
         descriptor = os.open(state / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise SensorError(
