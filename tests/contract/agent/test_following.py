@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from tests.contract.agent.conftest import NAMES, Site, proved, state, wait_until, why
 
 from vedette.agent.running import Agent, alone
-from vedette.errors import BusyError, TrustError
+from vedette.config import ServeSettings
+from vedette.errors import BusyError, ConfigError, TrustError
 from vedette.pipeline.announcing import wanted_for
 from vedette.pipeline.signing import rotate, signing_key
 from vedette.sensor.client import SuricataSocket
@@ -27,6 +28,7 @@ from vedette.sensor.wire import SignedAnnouncement, State
 from vedette.testing.faults import Fault, FaultKind
 from vedette.trust.keys import SigningKey
 from vedette.trust.minisign import Purpose, sign
+from vedette.web.running import Service
 
 
 def test_a_generation_that_is_announced_is_installed_proved_and_reported(site: Site) -> None:
@@ -310,3 +312,25 @@ def test_a_second_agent_on_the_same_state_is_kept_out(site: Site) -> None:
         alone(site.settings.state_dir),
     ):
         pass
+
+
+# -- TLS ----------------------------------------------------------------------------------
+
+
+def test_a_hub_with_an_authority_of_its_own_is_believed_by_its_file_alone(site: Site) -> None:
+    tls = Path(__file__).parents[2] / "data/tls"
+    pair = site.path / "pair.pem"  # Git keeps no mode, and a key is for its owner alone
+    pair.write_bytes((tls / "loopback.pem").read_bytes())
+    pair.chmod(0o600)
+    serve = ServeSettings(listen="127.0.0.1:0", tls_cert=str(pair), tls_key=str(pair))
+    site.publish(NAMES)
+    site.hub_ends()
+    with Service(replace(site.config, serve=serve)).running() as url:
+        with Agent(site.with_settings(hub=url)) as agent:
+            report = agent.once()
+            assert "TLS" in agent.problem
+            assert report.state is State.NEVER
+            assert any("--ca" in finding.remedy for finding in report.findings or ())
+        assert site.once(hub=url, ca_file=str(tls / "authority.pem")).state is State.PROVED
+    with pytest.raises(ConfigError, match="cannot be used"):
+        site.once(hub=url, ca_file=str(site.path / "absent.pem"))
