@@ -18,7 +18,7 @@ from vedette.buffers import Profile
 from vedette.eve.extract import Event, decode, lines_with
 from vedette.hits.candidates import observed
 from vedette.hits.places import Place, is_canary, is_ours, place_of, unseen_by
-from vedette.hits.waiting import HELD_LINE_MAX, HELD_MAX, PATIENCE, same_transaction
+from vedette.hits.waiting import HELD_LINE_MAX, HELD_MAX, PATIENCE
 from vedette.hits.waiting import Ours as Alert
 from vedette.ruleset.collect import COLLECT_SIDS
 
@@ -141,32 +141,65 @@ def _served(data: bytes, wanting: list[Alert], kept: dict[bytes, None]) -> list[
     """Keep the events of these alerts that are in a block; return the alerts still without."""
     if not wanting:
         return wanting
-    flows: dict[bytes, list[Alert]] = {}
-    for alert in wanting:
-        flows.setdefault(str(alert.event.flow_id).encode(), []).append(alert)
-    served: set[bytes] = set()
+    wanted = _Wanted(wanting)
     for match in _FLOW_ID.finditer(data):
-        if not (alerts := flows.get(match[1])):
+        if match[1] not in wanted.flows:
             continue
         start = data.rfind(b"\n", 0, match.start()) + 1
         end = data.find(b"\n", match.end())
         line = data[start : end if end >= 0 else len(data)]
         event = decode(line, Counter())
-        if event is None or event.event_type == "alert":
-            continue
+        if event is not None and event.event_type != "alert" and wanted.meet(event):
+            kept[line] = None
+    return [alert for alert in wanting if alert.line not in wanted.served]
+
+
+class _Wanted:
+    """Alerts by the events that are of their request (see ``same_transaction``).
+
+    A flow may have thousands of requests and as many alerts: nobody looks through all of the one
+    for each of the other.
+    """
+
+    def __init__(self, alerts: Iterable[Alert]) -> None:
+        self.flows: set[bytes] = set()
+        self.served: set[bytes] = set()
+        """Lines of alerts for whom the hub will look no further."""
+        self._groups: dict[_Group, dict[int, list[Alert]]] = {}
+        """By the sid of the buffer."""
         for alert in alerts:
-            if same_transaction(event, alert):
-                kept[line] = None
-                if _settles(event, alert):
-                    served.add(alert.line)
-    return [alert for alert in wanting if alert.line not in served]
+            flow, request = alert.event.flow_id, alert.event.transaction
+            protocol = alert.place.buffer.protocol
+            self.flows.add(str(flow).encode())
+            self._add(("any", flow, protocol), alert)
+            self._add(("bare", flow, protocol) if request is None else ("tx", flow, request), alert)
+
+    def _add(self, group: _Group, alert: Alert) -> None:
+        alerts = self._groups.setdefault(group, {})
+        alerts.setdefault(alert.place.buffer.sid, []).append(alert)
+
+    def meet(self, event: Event) -> bool:
+        """Return whether an event is of a request of one of these alerts, and what it settles."""
+        flow, request = event.flow_id, event.transaction
+        groups: tuple[_Group, ...] = (("any", flow, event.event_type),)
+        if request is not None:
+            groups = (("tx", flow, request), ("bare", flow, event.event_type))
+        found = [self._groups[group] for group in groups if group in self._groups]
+        for alerts in (one for places in found for one in places.values() if one):
+            if _settles(event, alerts[0].place):
+                self.served.update(alert.line for alert in alerts)
+                alerts.clear()
+        return bool(found)
 
 
-def _settles(event: Event, alert: Alert) -> bool:
+_Group = tuple[str, int, object]
+
+
+def _settles(event: Event, place: Place) -> bool:
     """Whether the hub will look no further; dns has two events of a request, or more."""
-    if observed(event, alert.place):
+    if observed(event, place):
         return True
-    protocol = alert.place.buffer.protocol
+    protocol = place.buffer.protocol
     return event.event_type == protocol and protocol != "dns"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -66,10 +66,13 @@ class Waiting:
             open_new = yield from self._serve(block, open_new)
         still = yield from self._serve(data, [*self._held, *open_new])
         now = _last_time(data)
-        self._held = [ours for ours in still if _may_wait(ours, now)]
-        given_up = [ours for ours in still if ours not in self._held]
-        while len(self._held) > HELD_MAX:
-            given_up.append(self._held.pop(0))
+        self._held = []
+        given_up: list[Ours] = []
+        for ours in still:
+            (self._held if _may_wait(ours, now) else given_up).append(ours)
+        if (many := len(self._held) - HELD_MAX) > 0:
+            given_up += self._held[:many]
+            del self._held[:many]
         yield from (Settled(ours, []) for ours in given_up)
         self._blocks.append(data)
 
@@ -82,10 +85,10 @@ class Waiting:
         """Yield what this block settles; return the rest."""
         if not wanting:
             return wanting
-        events = _events_of({ours.event.flow_id for ours in wanting}, data)
+        events = _Events(_events_of({ours.event.flow_id for ours in wanting}, data))
         rest: list[Ours] = []
         for ours in wanting:
-            items = _find(ours, events)
+            items = events.values_for(ours)
             if items is None:
                 rest.append(ours)
             else:
@@ -93,17 +96,81 @@ class Waiting:
         return rest
 
 
-def _find(ours: Ours, events: list[Event]) -> list[Observed] | None:
-    """Return the values of the alert's transaction, nothing if it is there without any."""
-    answer: list[Observed] | None = None
-    for event in events:
-        if event.flow_id != ours.event.flow_id or not same_transaction(event, ours):
-            continue
-        if items := observed(event, ours.place):
-            return items
-        protocol = ours.place.buffer.protocol
+class _Answer(NamedTuple):
+    """What some events say of a place."""
+
+    items: list[Observed]
+    """Nothing if the request is there without any."""
+    at: int
+    """Number of the event that said so; an earlier one goes first."""
+
+
+class _Events:
+    """Events of a block by flow and transaction; each is looked into once for each place.
+
+    A flow may have thousands of requests and as many alerts: nobody looks through all of the one
+    for each of the other.
+    """
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._of_request: dict[_Request, list[tuple[int, Event]]] = {}
+        self._of_flow: dict[_Request, list[tuple[int, Event]]] = {}
+        """By protocol, those that name no transaction."""
+        self._whole: dict[_Request, list[tuple[int, Event]]] = {}
+        """By protocol, all."""
+        self._known: dict[tuple[object, ...], _Answer | None] = {}
+        for numbered in enumerate(events):
+            event = numbered[1]
+            by_protocol = (event.flow_id, event.event_type)
+            self._whole.setdefault(by_protocol, []).append(numbered)
+            if event.transaction is None:
+                self._of_flow.setdefault(by_protocol, []).append(numbered)
+            else:
+                request = (event.flow_id, event.transaction)
+                self._of_request.setdefault(request, []).append(numbered)
+
+    def values_for(self, ours: Ours) -> list[Observed] | None:
+        """Return the values of an alert's request; nothing if it is there without any.
+
+        None: no event of it is here.
+        """
+        flow, request = ours.event.flow_id, ours.event.transaction
+        by_protocol = (flow, ours.place.buffer.protocol)
+        if request is None:
+            found = [self._answer(self._whole, by_protocol, ours.place)]
+        else:
+            found = [
+                self._answer(self._of_request, (flow, request), ours.place),
+                self._answer(self._of_flow, by_protocol, ours.place),
+            ]
+        answers = [one for one in found if one is not None]
+        saying = [one for one in answers if one.items]
+        if not answers:
+            return None
+        return min(saying, key=lambda one: one.at).items if saying else []
+
+    def _answer(
+        self, events: Mapping[_Request, list[tuple[int, Event]]], key: _Request, place: Place
+    ) -> _Answer | None:
+        known = (id(events), *key, place.buffer.sid, place.row.type)
+        if known not in self._known:
+            self._known[known] = _first(events.get(key, ()), place)
+        return self._known[known]
+
+
+_Request = tuple[int | None, object]
+"""A flow, and a protocol or a transaction in it."""
+
+
+def _first(events: Iterable[tuple[int, Event]], place: Place) -> _Answer | None:
+    """Return what the first of these events says that says anything."""
+    protocol = place.buffer.protocol
+    answer: _Answer | None = None
+    for number, event in events:
+        if items := observed(event, place):
+            return _Answer(items, number)
         if event.event_type == protocol and protocol != "dns":  # dns has two events, or more
-            answer = []
+            answer = _Answer([], number)
     return answer
 
 
