@@ -57,7 +57,8 @@ class Desk:
 
 
 @pytest.fixture
-def sshd() -> None:
+def sshd(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     if reason := missing():
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 

@@ -54,7 +54,8 @@ class Desk:
 
 
 @pytest.fixture
-def open_desk(short_path: Path) -> Iterator[Open]:
+def open_desk(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     if reason := missing():
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     desks: list[Desk] = []

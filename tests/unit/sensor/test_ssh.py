@@ -70,7 +70,8 @@ class Desk:
 
 
 @pytest.fixture
-def open_desk(short_path: Path) -> Iterator[Callable[..., Desk]]:
+def open_desk(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Desk]]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     if reason := missing():
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     desks: list[Desk] = []
@@ -449,3 +450,31 @@ def test_what_the_shell_of_the_account_prints_by_itself_is_not_taken_for_an_answ
     desk.server.trust("client", f'environment="PATH={tools}:/usr/bin:/bin"')
     assert desk.push({"names": NAMES}).proof.ok
     assert prove_held(desk.sensor).ok
+
+
+def test_sockets_are_only_made_where_nobody_else_can_put_some(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
+    place = short_path / "vedette"
+    link = Link(Sensor(name="p", delivery=Delivery.SSH, ssh="h", socket="/s"))
+    assert link.socket.parent == place
+    assert place.stat().st_mode & 0o777 == 0o700
+    place.chmod(0o755)
+    with pytest.raises(SensorError, match="not a directory of ours alone"):
+        link.is_open()
+    place.rmdir()
+    place.symlink_to(short_path)
+    with pytest.raises(SensorError, match="not a directory of ours alone"):
+        link.is_open()
+
+
+def test_a_runtime_directory_with_a_long_path_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unix socket's path has at most 107 bytes, and ssh adds some to it for a moment."""
+    long = tmp_path / ("x" * 60)
+    long.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    link = Link(Sensor(name="p", delivery=Delivery.SSH, ssh="h", socket="/s"))
+    assert len(str(link.socket)) + 17 <= 107

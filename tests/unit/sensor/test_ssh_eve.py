@@ -100,7 +100,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(short_path: Path) -> Iterator[Desk]:
+def desk(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     if reason := missing():
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     desk = Desk(short_path)
