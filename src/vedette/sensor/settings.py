@@ -64,8 +64,8 @@ class Sensor(Struct, frozen=True, kw_only=True):
     """Run before new files come into force; ``{rules}`` is the new rules file, ``{tmp}`` an empty
     directory: ``suricata -T -c /etc/suricata/suricata.yaml -S {rules} -l {tmp}``."""
     delta_max: int = 20_000
-    """More changed entries than this are brought by a reload; fewer too, where a reload was measured
-    to be sooner."""
+    """More changed entries than this are brought by a reload; fewer too, where a reload was
+    measured to be sooner."""
     timeout_s: float = 10.0
     """For one answer of the engine."""
     reload_timeout_s: float = 600.0
