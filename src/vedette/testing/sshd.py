@@ -180,15 +180,15 @@ class SshServer:
             self._process.wait()
             self._process = None
 
-    def cut(self) -> int:
-        """Kill all connections that stand now, as a network does; returns how many there were."""
+    def cut(self, how: int = signal.SIGKILL) -> int:
+        """Kill (or stop) all connections that stand now; returns how many there were."""
         if self._process is None:
             return 0
         sessions = _children(self._process.pid)
         for session in sessions:
             for pid in (session, *_children(session)):
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, how)
         return len(sessions)
 
     def cut_later(self, after_s: float) -> Callable[[], None]:

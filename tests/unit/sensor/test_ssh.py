@@ -372,6 +372,18 @@ def test_a_connection_that_is_lost_between_two_commands_is_said_at_once(desk: De
         assert time.monotonic() - started < 3
 
 
+def test_a_connection_over_which_nothing_comes_any_more_is_said(desk: Desk) -> None:
+    link = Link(desk.sensor)
+    link.run(":")
+    desk.server.cut(signal.SIGSTOP)
+    with pytest.raises(UnreachableError) as stuck:
+        link.run(":", timeout_s=0.5)
+    assert stuck.value.trouble is Trouble.SILENT
+    assert "stuck" in stuck.value.hint
+    desk.server.cut(signal.SIGCONT)
+    assert link.run("echo back") == b"back\n"
+
+
 def test_the_connection_is_kept_and_shared(desk: Desk) -> None:
     with reached(desk.sensor):
         pass
