@@ -267,7 +267,7 @@ class Hub:
     def _decode(self, body: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise HubError(
                 f"{self._where} did not answer like a hub: {error}",
                 hint="Is this the address of vedette serve, with its path prefix if it has one?",
@@ -276,7 +276,8 @@ class Hub:
     def _refusal(self, answer: httpx2.Response) -> HubError | RefusedError:
         status = f"{answer.status_code} {answer.reason_phrase}".strip()
         said = _Said()
-        with suppress(HubError, msgspec.DecodeError):  # it may be a proxy's own page
+        # It may be a proxy's own page.
+        with suppress(HubError, msgspec.DecodeError, UnicodeDecodeError):
             said = msgspec.json.decode(self._read(answer, _SMALL), type=_Said)
         text = f": {said.error[:_SHOWN]}" if said.error else ""
         what = f"{answer.request.url.path} of {self._where} answered {status}{text}"

@@ -134,5 +134,5 @@ def read_status(state: Path) -> Status | None:
     """
     try:
         return msgspec.json.decode((state / FILE).read_bytes(), type=Status)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -85,7 +85,7 @@ def speed_of(directory: RulesDirectory) -> Speed:
     """Return what was measured on the sensor so far."""
     try:
         return msgspec.json.decode((directory.path / _FILE).read_bytes(), type=Speed)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Speed()
 
 

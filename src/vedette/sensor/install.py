@@ -204,7 +204,7 @@ class RulesDirectory:
         """What the engine was last proved to hold."""
         try:
             return msgspec.json.decode((self.path / _STATE_FILE).read_bytes(), type=State)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def remember(self, state: State | None) -> None:
@@ -290,7 +290,7 @@ def damaged(installed: Installed) -> list[str]:
 def _read(path: Path) -> Installed | None:
     try:
         release = msgspec.json.decode((path / RELEASE_FILE).read_bytes(), type=Release)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return Installed(path, release)
 

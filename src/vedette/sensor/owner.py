@@ -38,7 +38,7 @@ def owner_of(directory: RulesDirectory) -> Owner | None:
     Raises:
         SensorError: It is on a machine that cannot be reached.
     """
-    with suppress(msgspec.DecodeError):
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(_read(directory), type=Owner)
     return None
 

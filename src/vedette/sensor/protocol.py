@@ -90,7 +90,7 @@ class Answer(Struct, frozen=True, rename={"result": "return"}):
         """The message as people read it: the string itself, or the JSON of a structure."""
         try:
             return msgspec.json.decode(self.message, type=str)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeDecodeError):
             return bytes(self.message).decode(errors="replace")
 
     @property
@@ -99,13 +99,14 @@ class Answer(Struct, frozen=True, rename={"result": "return"}):
         return _OUTCOMES.get((self.result, self.text), Outcome.OTHER)
 
     def decode(self, shape: type[_T]) -> _T:
-        """Return the message as a structure.
+        """Return the message as a structure; bytes that are no text (of somebody's rule) replaced.
 
         Raises:
             SensorError: It is something else.
         """
         try:
-            return msgspec.json.decode(self.message, type=shape)
+            text = bytes(self.message).decode(errors="replace")
+            return msgspec.json.decode(text, type=shape)
         except msgspec.ValidationError as error:
             raise SensorError(
                 f"the engine answered {self.text[:200]!r}, and that is not what was asked: {error}"
@@ -178,7 +179,7 @@ class Conversation:
         asked, self._waiting_for = self._waiting_for, ""
         try:
             return msgspec.json.decode(line, type=Answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SensorError(
                 f"what answers to {asked} is not Suricata: {line[:80]!r}",
                 hint="Is the path the command socket of Suricata (unix-command in suricata.yaml)?",

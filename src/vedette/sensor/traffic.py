@@ -156,7 +156,7 @@ def _listen(tail: _Tail, query: _Query, sids: set[int], timeout_s: float) -> Hea
 def _event(line: bytes) -> _Event | None:
     try:
         return msgspec.json.decode(line, type=_Event)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -71,7 +71,7 @@ class Making:
 
 def find(path: Path) -> Made | None:
     """Return what is known of a file that was made; None: it was not, or not to its end."""
-    with suppress(FileNotFoundError, msgspec.DecodeError):
+    with suppress(FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         made = msgspec.json.decode(_digests(path).read_bytes(), type=Made)
         if path.stat().st_size == made.size:
             return made

@@ -38,8 +38,9 @@ def test_a_newer_format_is_refused(manifest: Manifest) -> None:
 
 
 def test_what_is_no_manifest_is_refused() -> None:
-    with pytest.raises(BundleError, match="not a manifest"):
-        Manifest.from_json(b"{}")
+    for data in (b"{}", b'{"format": 1, "prefix": "\xac"}'):
+        with pytest.raises(BundleError, match="not a manifest"):
+            Manifest.from_json(data)
 
 
 def test_a_set_is_found_by_its_name(manifest: Manifest) -> None:

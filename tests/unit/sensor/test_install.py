@@ -107,6 +107,20 @@ def test_what_a_killed_push_left_is_cleared_away(directory: RulesDirectory) -> N
     assert not list(directory.path.glob(".new-*"))
 
 
+@pytest.mark.parametrize("name", ["current/release.json", "engine.json"])
+def test_bits_that_flipped_on_the_disk_are_as_if_it_were_not_there(
+    directory: RulesDirectory, name: str
+) -> None:
+    put(directory, 1, NAMES)
+    directory.remember(State(content_id="c", target="7.0", mark=Mark(1, "then"), memcaps={}))
+    path = directory.path / name
+    data = bytearray(path.read_bytes())
+    data[data.index(b"7.0")] ^= 0x80  # no text any more
+    path.write_bytes(data)
+    found = directory.state() if name == "engine.json" else directory.current()
+    assert found is None
+
+
 def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     rules = RulesDirectory(tmp_path / "file/rules")

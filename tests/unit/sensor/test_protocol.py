@@ -99,12 +99,30 @@ def test_hanging_up_names_the_command() -> None:
         Conversation().receive(b"")
 
 
-@pytest.mark.parametrize("line", [b"220 mail.example ESMTP\n", b"[]\n", b'{"message":1}\n'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"220 mail.example ESMTP\n",
+        b"[]\n",
+        b'{"message":1}\n',
+        b'{"message":1,"return":"\xac"}\n',
+    ],
+)
 def test_another_program_behind_the_socket_is_named(line: bytes) -> None:
     talk = Conversation()
     talk.greet()
     with pytest.raises(SensorError, match="is not Suricata"):
         talk.receive(line)
+
+
+def test_what_is_no_text_in_a_message_is_shown_as_far_as_it_is() -> None:
+    talk = Conversation()
+    talk.greet()
+    answer = talk.receive(b'{"message":["alert \xac"],"return":"OK"}\n')
+    assert answer is not None
+    assert answer.decode(list[str]) == ["alert \ufffd"]
+    assert answer.text == '["alert \ufffd"]'
+    assert answer.outcome is Outcome.OTHER
 
 
 def test_a_message_of_another_shape_is_shown() -> None:
