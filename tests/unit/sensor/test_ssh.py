@@ -76,10 +76,8 @@ def open_desk(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     desks: list[Desk] = []
 
-    def open_it(
-        rules: str = "rules", engine: str = "e", settings: Sequence[str] = (), **options: str
-    ) -> Desk:
-        server = SshServer(short_path / "s", settings=settings, **options)
+    def open_it(rules: str = "rules", engine: str = "e", settings: Sequence[str] = ()) -> Desk:
+        server = SshServer(short_path / "s", settings=settings)
         place = server.home / rules
         fake = FakeSuricata(server.home / engine, place / "current/vedette.rules", "7.0.10")
         fake.start()
@@ -240,8 +238,7 @@ def test_interrupted_at_any_step_the_one_in_force_stays(
     open_desk: Callable[..., Desk], how: str, at: str
 ) -> None:
     """The program of that step hangs; then the connection or our ssh is killed."""
-    tools = {"key_options": ""}
-    desk = open_desk(settings=["PermitUserEnvironment yes"], **tools)
+    desk = open_desk(settings=["PermitUserEnvironment yes"])
     sets = {"names": NAMES}
     desk.push(sets)
     before = sorted(path.name for path in desk.rules.iterdir())
@@ -414,7 +411,7 @@ def busybox() -> str:
     if program is None:
         reason = "no busybox (run: tools/apt.sh busybox)"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return program
+    return str(program)
 
 
 def test_a_machine_with_busybox_alone_is_enough(
