@@ -103,8 +103,10 @@ class Applier:
     ) -> Proof:
         fetched = fetch(hub, release, self.directory, self.staging, sure=sure)
         fetch_s = time.monotonic() - started
-        pushed = push(self.sensor, release, fetched.sources, hub=owner)
-        self.staging.clear()
+        try:
+            pushed = push(self.sensor, release, fetched.sources, hub=owner)
+        finally:
+            self._clear_installed(release)
         self.delivered = Delivered(
             generation=pushed.generation,
             how=pushed.how,
@@ -117,6 +119,14 @@ class Applier:
             at=datetime.now(UTC),
         )
         return pushed.proof
+
+    def _clear_installed(self, release: Release) -> None:
+        """Remove what was fetched as soon as it is installed, whether the engine was there or not.
+
+        An engine that starts later loads it by itself, and nobody pushes again.
+        """
+        if (current := self.directory.current()) and current.release == release:
+            self.staging.clear()
 
     def _target(self) -> Target:
         """Ask the engine what it can do; one that is away can do what it could."""
