@@ -42,6 +42,7 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "sources/formats/*.py": ("unit/sources/test_formats.py", "small parsers with one protocol"),
     "store/*.py": ("unit/store/test_store.py", "one database: its parts are used through Store"),
     "testing/*.py": ("engine/test_sensor_scripts.py", "held against the real engine"),
+    "testing/fleet/*.py": ("contract/test_fleet_faults.py", "the parts of one run"),
     "testing/fake_misp/*.py": ("unit/testing/test_fake_misp.py", "one server, asked over HTTP"),
     "web/*.py": ("unit/web/test_running.py", "one server: its parts are asked over HTTP"),
     "web/agents.py": ("contract/test_agent_api.py", "routes: asked over HTTP"),

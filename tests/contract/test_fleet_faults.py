@@ -1,0 +1,45 @@
+"""Hub, agent and engine as processes that are killed, cut off, filled up and lied to: afterwards
+the sensor holds exactly one whole generation, says which, and nothing was called proved that was
+not. The engines are fakes here; tests/engine/test_fleet_faults.py takes real ones.
+
+``VEDETTE_FAULTS=500`` plays that many runs (default 22: two of each kind), ``VEDETTE_FAULTS_SEED``
+others. The seed of a run that fails is part of the test's name, and plays it again:
+``python -m vedette.testing.fleet --runs 1 --real 0 --seed N --keep DIR``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from vedette.testing.fleet.run import plan_for
+from vedette.testing.fleet.workshop import Workshop, workshop
+
+RUNS = int(os.environ.get("VEDETTE_FAULTS", "22"))
+SEED = int(os.environ.get("VEDETTE_FAULTS_SEED", "1"))
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Workshop]:
+    with workshop() as made:
+        yield made
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize(
+    "seed",
+    range(SEED, SEED + RUNS),
+    ids=lambda seed: f"{seed}-{plan_for(seed, real=False)[0].name.lower()}",
+)
+def test_whatever_fails_one_whole_generation_is_held_and_nothing_else_called_proved(
+    place: Workshop, seed: int
+) -> None:
+    outcome = place.play(seed)
+    if outcome.skipped:
+        if os.environ.get("CI"):
+            pytest.fail(outcome.skipped)
+        pytest.skip(outcome.skipped)
+    assert outcome.violations == []
+    assert outcome.off.longest < outcome.off.own + 1
