@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -622,6 +623,40 @@ def test_hits_that_unpack_to_too_much_are_refused_and_not_counted(desk: Desk, ag
     bomb = zstandard.ZstdCompressor(3).compress(b" " * (17 << 20))
     assert agent.hits(bomb, "", "a1").status_code == 400
     assert desk.ask(lambda hub: hub.store.fleet.bookmark("gate")) is None
+
+
+def test_hits_count_by_what_they_unpack_to(desk: Desk, agent: Agent) -> None:
+    """A megabyte can be said in a hundred bytes, and costs the hub what it unpacks to."""
+    bomb = zstandard.ZstdCompressor(3).compress(b"\n" * (15 << 20))
+    place, answers = "", []
+    for number in range(6):
+        answers.append(agent.hits(bomb, place, f"a{number}"))
+        if answers[-1].status_code == 200:
+            place = f"a{number}"
+    assert answers[0].status_code == 200
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
+def test_hits_of_one_sensor_keep_no_report_of_another_waiting(
+    desk: Desk, url: str, agent: Agent
+) -> None:
+    """Many names of very many labels: the dearest lines that there are."""
+    labels = ".".join("a" * 120)
+    name = {"query": [{"type": "query", "rrname": labels}]}
+    flood = b"".join(alert("x", flow, dns=name, src_ip=f"10.1.{flow}.1") for flow in range(6_000))
+    began = time.monotonic()
+    with ThreadPoolExecutor(3) as pool, Agent(url, desk.tokens["edge"]) as other:
+        sent = pool.submit(agent.hits, flood, "", "a1")
+        time.sleep(0.3)
+        second = agent.hits(alert("y.example", 1), "", "b1")
+        waited = time.monotonic()
+        assert other.report(said()).status_code == 200
+        waited = time.monotonic() - waited
+        assert sent.result().status_code == 200
+    assert second.status_code == 429  # one after the other
+    assert int(second.headers["retry-after"]) == 1
+    assert waited < max(1.0, (time.monotonic() - began) / 2)
 
 
 def test_a_sensor_that_was_removed_is_told_so(desk: Desk, agent: Agent) -> None:

@@ -19,12 +19,13 @@ from vedette.pipeline.building import targets
 from vedette.pipeline.gauges import measure
 from vedette.pipeline.hearing import heard, keep_report
 from vedette.pipeline.hub import Hub
-from vedette.pipeline.receiving import place_of, reader_of
+from vedette.pipeline.receiving import Intake, place_of, reader_of
 from vedette.pipeline.standing import standings
 from vedette.ruleset.engine import PLAIN
 from vedette.sensor.wire import State
 from vedette.web.metrics import expose
 
+HOSTNAME_IN_DNS = 1_401_100
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SENSOR = "gate"
 
@@ -136,3 +137,60 @@ def test_proofs_of_one_sensor_take_so_much_room_and_no_more(hub: Hub) -> None:
     with closing(sqlite3.connect(hub.settings.database)) as database:
         (kept,) = database.execute("SELECT sum(length(body)) FROM proof").fetchone()
     assert 8 << 20 < kept <= 17 << 20
+
+
+# -- hits ----------------------------------------------------------------------------------
+
+
+def alert(flow: int, **fields: Any) -> bytes:
+    event = {
+        "timestamp": "2026-11-24T07:00:00.000000+0000",
+        "flow_id": flow,
+        "event_type": "alert",
+        "src_ip": "10.0.0.5",
+        "dest_ip": "192.0.2.53",
+        "tx_id": 0,
+        "alert": {"gid": 1, "signature_id": HOSTNAME_IN_DNS},
+        "dns": {"query": [{"type": "query", "rrname": f"n{flow}.example"}]},
+    }
+    return msgspec.json.encode({**event, **fields}) + b"\n"
+
+
+def test_what_was_met_in_the_future_was_met_now(hub: Hub) -> None:
+    """It would be the newest hit until then, and so would what MISP is told."""
+    far = "2999-01-01T00:00:00+0000"
+    soon = datetime.now(UTC) + timedelta(hours=3)
+    lines = alert(1, timestamp=far) + alert(2, timestamp=soon.isoformat())
+    lines += alert(3) + alert(3, timestamp=far, tx_id=1)
+    Intake(hub).take(SENSOR, lines, "", "a1")
+    found = {hit.observed: hit for hit in hub.store.fleet.hits()}
+    now = datetime.now(UTC)
+    assert now - timedelta(minutes=1) < found["n1.example"].first_seen <= now
+    assert found["n1.example"].last_seen <= now
+    assert found["n2.example"].last_seen == soon  # a clock that is wrong
+    assert found["n3.example"].first_seen == datetime(2026, 11, 24, 7, tzinfo=UTC)
+    assert found["n3.example"].last_seen <= now
+
+
+def test_an_agent_cannot_invent_groups_without_end(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedette.pipeline.receiving.NEW_GROUPS", 50)
+    intake = Intake(hub)
+    intake.take(SENSOR, b"".join(map(alert, range(40))), "", "a1")
+    intake.take(SENSOR, b"".join(map(alert, range(20, 80))), "a1", "a2")
+    assert len(hub.store.fleet.hits()) == 50
+    counters = hub.store.fleet.counters(SENSOR)
+    assert counters["skipped.too_many_new"] == 30
+    by_name = {hit.observed: hit.count for hit in hub.store.fleet.hits()}
+    assert by_name["n20.example"] == 2  # what is known already is counted on
+    intake.take("edge", alert(1), "", "b1")
+    assert len(hub.store.fleet.hits(sensor="edge")) == 1
+
+
+def test_no_text_of_a_hit_is_longer_than_what_it_may_be(hub: Hub) -> None:
+    long = "x" * 100_000
+    name = {"query": [{"type": "query", "rrname": long}]}
+    Intake(hub).take(SENSOR, alert(1, src_ip=long, dest_ip=long, dns=name), "", "a1")
+    (hit,) = hub.store.fleet.hits()
+    assert max(map(len, (hit.client, hit.server, hit.observed, hit.value))) <= 300

@@ -15,6 +15,7 @@ from vedette.hits.places import Place
 from vedette.model import Entry, Hit, Key
 
 _TEXT_MAX = 300
+_ADDRESS_MAX = 64
 
 
 class Meant(NamedTuple):
@@ -134,4 +135,4 @@ def moment(event: Event) -> datetime:
 
 def _spelt(address: str) -> str:
     """Return an address as people write it."""
-    return str(plain_address(address) or address)
+    return str(plain_address(address) or address)[:_ADDRESS_MAX]

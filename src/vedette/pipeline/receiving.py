@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from vedette.buffers import Profile
 from vedette.errors import UsageError
 from vedette.eve.extract import decode
 from vedette.eve.segment import Bookmark
-from vedette.hits import HitReader
+from vedette.hits import HitReader, Joined
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.engine import Target
 
+log = structlog.get_logger(__name__)
+
 LINE_MAX = 1 << 20
 """Longer lines of an agent are skipped and counted."""
+NEW_GROUPS = 100_000
+"""Most groups of hits that the agent of one sensor may begin at once, and in a day: whoever took it
+over can invent as many as it likes, and the disk is everybody's."""
+_DAY_S = 86_400
+_AHEAD = timedelta(days=1)
+"""So far may a sensor's clock be ahead; what it met later than that, it met now."""
 _READERS_MAX = 1_000
 
 
@@ -104,6 +114,7 @@ def fold(
     skipped: Mapping[str, int],
     *,
     count_minutes: bool,
+    most_new: int | None = None,
 ) -> Reading:
     """Read whole lines and keep their hits, with the place behind them.
 
@@ -114,6 +125,7 @@ def fold(
         place: Behind them; what still waits is added here.
         skipped: Lines that are not among them, by reason.
         count_minutes: Whether alerts are counted by minute here. An agent counts them itself.
+        most_new: Most groups of hits that may begin; None: no limit.
 
     Raises:
         sqlite3.Error: Nothing was kept; the reader cannot be used any more.
@@ -127,9 +139,10 @@ def fold(
     minutes = findings.minutes if count_minutes else {}
     new = hub.store.fleet.add_hits(
         sensor,
-        findings.hits,
+        _not_later(findings.hits, datetime.now(UTC)),
         msgspec.json.encode(msgspec.structs.replace(place, held=findings.held)),
         counters,
+        most_new=most_new,
         then=lambda: hub.store.reports.add_alerts(sensor, minutes, int(time.time())),
     )
     return Reading(
@@ -143,6 +156,25 @@ def fold(
     )
 
 
+def _not_later(hits: Iterable[Joined], now: datetime) -> Iterator[Joined]:
+    """Yield hits none of which is of the future: it would stay the newest until then."""
+    limit = now + _AHEAD
+    for joined in hits:
+        hit = joined.hit
+        if hit.last_seen <= limit:
+            yield joined
+            continue
+        first, *between = (at if at <= limit else now for at in (hit.first_seen, *hit.between))
+        hit = replace(hit, first_seen=first, last_seen=now, between=tuple(between))
+        yield Joined(hit, joined.entries)
+
+
+class _Room(NamedTuple):
+    left: float
+    at: float
+    """By the monotonic clock."""
+
+
 class Intake:
     """Takes what agents send. Of one thread, like its hub; one for each state directory."""
 
@@ -150,6 +182,7 @@ class Intake:
         self.hub = hub
         self._readers: OrderedDict[str, tuple[str, HitReader]] = OrderedDict()
         """By sensor: the cursor at which it stands, and the reader with the last blocks."""
+        self._rooms: OrderedDict[str, _Room] = OrderedDict()
 
     def take(self, sensor: str, lines: bytes, before: str, after: str) -> Receipt:
         """Take the lines between two places, unless they were taken already.
@@ -175,8 +208,20 @@ class Intake:
         data, skipped = _usable(lines)
         reader = self._reader(sensor, place)
         after_them = msgspec.structs.replace(place, cursor=after)
-        reading = fold(self.hub, reader, data, after_them, skipped, count_minutes=False)
+        room = self._rooms[sensor] = self._room(sensor)
+        reading = fold(
+            self.hub,
+            reader,
+            data,
+            after_them,
+            skipped,
+            count_minutes=False,
+            most_new=int(room.left),
+        )
         self._keep(sensor, after, reader)
+        self._rooms[sensor] = room._replace(left=room.left - reading.new)
+        if reading.new and reading.new == int(room.left):
+            log.warning("hits.too_many_new", sensor=sensor, began=reading.new, most=NEW_GROUPS)
         return Receipt(after, taken=True, reading=reading)
 
     def _reader(self, sensor: str, place: Place) -> HitReader:
@@ -188,6 +233,15 @@ class Intake:
         if reader is None or cursor != place.cursor:
             return reader_of(self.hub, sensor, place)
         return reader
+
+    def _room(self, sensor: str) -> _Room:
+        """Return how many groups may begin now; it grows again by the day's number in a day."""
+        now = time.monotonic()
+        room = self._rooms.pop(sensor, _Room(NEW_GROUPS, now))
+        while len(self._rooms) >= _READERS_MAX:
+            self._rooms.popitem(last=False)
+        grown = room.left + (now - room.at) * NEW_GROUPS / _DAY_S
+        return _Room(min(grown, NEW_GROUPS), now)
 
     def _keep(self, sensor: str, cursor: str, reader: HitReader) -> None:
         self._readers[sensor] = cursor, reader

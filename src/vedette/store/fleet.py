@@ -170,6 +170,7 @@ class Fleet:
         bookmark: bytes,
         counters: Mapping[str, int],
         *,
+        most_new: int | None = None,
         then: Callable[[], None] = lambda: None,
     ) -> int:
         """Fold hits into the inbox and move the bookmark, in one transaction.
@@ -182,15 +183,21 @@ class Fleet:
             hits: With what the sources say about them.
             bookmark: The place behind what was read.
             counters: What the reader counted, by name.
+            most_new: So many new groups and no more; the hits of others are left out, and counted
+                as ``skipped.too_many_new``. None: no limit.
             then: Writes what else belongs to it, in the same transaction.
 
         Returns:
             How many groups are new.
         """
-        new = 0
+        new = left_out = 0
         with self._db:
             for hit, entries in hits:
-                new += self._add_hit(hit, entries)
+                is_new = self._add_hit(hit, entries, may_be_new=most_new is None or new < most_new)
+                new += is_new is True
+                left_out += hit.count if is_new is None else 0
+            if left_out:
+                counters = {**counters, "skipped.too_many_new": left_out}
             self._db.execute("INSERT OR REPLACE INTO bookmark VALUES(?,?)", (sensor, bookmark))
             self._db.executemany(
                 "INSERT INTO counter VALUES(?,?,?) ON CONFLICT DO UPDATE SET n=n+excluded.n",
@@ -199,7 +206,8 @@ class Fleet:
             then()
         return new
 
-    def _add_hit(self, hit: Hit, entries: list[Entry]) -> int:
+    def _add_hit(self, hit: Hit, entries: list[Entry], *, may_be_new: bool) -> bool | None:
+        """Return whether it began a group; None: it would have, and was left out."""
         group = (
             hit.key.type.value,
             hit.key.value,
@@ -224,14 +232,16 @@ class Fleet:
                 (*times, before[0]),
             )
             self._noting.hit(before[0], hit, entries, datetime.fromisoformat(before[1]))
-            return 0
+            return False
+        if not may_be_new:
+            return None
         hit_id = self._db.execute(
             "INSERT INTO hit(first_seen, last_seen, count, server, contexts, type, value, observed,"
             " buffer, sensor, client, origin) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
             (*times, *group),
         ).lastrowid
         self._noting.hit(hit_id or 0, hit, entries, None)
-        return 1
+        return True
 
     def hits(
         self,

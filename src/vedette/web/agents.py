@@ -68,6 +68,8 @@ class _Agents:
         self._asked = Allowance("requests", burst=200, per_s=5)
         self._reported = Allowance("reports", burst=60, per_s=1)
         self._sent = Allowance("bytes of hits", burst=64 << 20, per_s=1 << 20)
+        self._taking: set[str] = set()
+        """Sensors whose hits are being taken: each waits for its own, and nobody for many."""
 
     async def announcement(self, request: Request) -> Response:
         """Answer what is wanted, as soon as it is another than the agent knows."""
@@ -125,10 +127,18 @@ class _Agents:
         caller = await self._caller(request, Scope.REPORT)
         before, after = _cursor(request, "x-vedette-from"), _cursor(request, "x-vedette-to")
         body = await self._body(request, _LINES, HITS_MAX)
-        self._sent.take(caller.sensor, len(body), time.monotonic())
-        receipt = await self._state.write(
-            lambda hub: self._take(hub, caller.sensor, body, before, after)
-        )
+        if caller.sensor in self._taking:
+            raise Refusal(
+                429,
+                f"hits of sensor '{caller.sensor}' are being taken already",
+                hint="Send one request after the other.",
+                headers={"retry-after": "1"},
+            )
+        self._taking.add(caller.sensor)
+        try:
+            receipt = await self._taken(caller.sensor, body, before, after)
+        finally:
+            self._taking.discard(caller.sensor)
         if receipt.taken:
             return _json({"cursor": receipt.cursor})
         return Response(
@@ -144,11 +154,22 @@ class _Agents:
             headers=_NO_STORE,
         )
 
-    def _take(self, hub: Hub, sensor: str, body: bytes, before: str, after: str) -> Receipt:
-        """Fold lines into the inbox; always in the one thread that writes."""
+    async def _taken(self, sensor: str, body: bytes, before: str, after: str) -> Receipt:
+        """Unpack and take lines; what they cost counts, not how small they were on the way.
+
+        Raises:
+            Refusal: They are too many, or cannot be unpacked.
+        """
+        self._sent.take(sensor, len(body), time.monotonic())
+        lines = await asyncio.to_thread(_unpacked, body, HITS_UNPACKED_MAX)
+        self._sent.take(sensor, max(0, len(lines) - len(body)), time.monotonic())
+        return await self._state.take(lambda hub: self._take(hub, sensor, lines, before, after))
+
+    def _take(self, hub: Hub, sensor: str, lines: bytes, before: str, after: str) -> Receipt:
+        """Fold lines into the inbox; always in the one thread for that."""
         if self._intake is None or self._intake.hub is not hub:
             self._intake = Intake(hub)
-        return self._intake.take(sensor, _unpacked(body, HITS_UNPACKED_MAX), before, after)
+        return self._intake.take(sensor, lines, before, after)
 
     async def _caller(self, request: Request, scope: Scope) -> Caller:
         """Return who asks.

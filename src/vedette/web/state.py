@@ -27,7 +27,8 @@ class AppState:
     """One server. All that a module of routes needs; made before the loop runs.
 
     ``read`` is for short questions to the store, ``make`` for work that takes seconds (an archive,
-    a patch), ``write`` for what changes the store: none of them waits for the others.
+    a patch), ``write`` for what changes the store, ``take`` for hits, of which one request brings
+    very many: none of them waits for the others.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,6 +40,7 @@ class AppState:
         self._readers = Workers(settings, threads=_READERS, name="read")
         self._makers = Workers(settings, threads=_MAKERS, name="make")
         self._writer = Workers(settings, threads=1, name="write")
+        self._taker = Workers(settings, threads=1, name="take")
         self.notes = Notes(self.write)
 
     async def read(self, job: Callable[[Hub], T]) -> T:
@@ -52,6 +54,10 @@ class AppState:
     async def write(self, job: Callable[[Hub], T]) -> T:
         """Change the store, one job after the other; may wait for another process's transaction."""
         return await self._writer.run(job)
+
+    async def take(self, job: Callable[[Hub], T]) -> T:
+        """Take hits, one job after the other."""
+        return await self._taker.run(job)
 
     async def require(self, request: Request, scope: Scope) -> Caller:
         """Return who asks, if its token is good for this now.
@@ -105,5 +111,5 @@ class AppState:
     async def close(self) -> None:
         """Write what is only noted yet and end the threads."""
         await self.notes.flush()
-        for workers in (self._readers, self._makers, self._writer):
+        for workers in (self._readers, self._makers, self._writer, self._taker):
             await asyncio.to_thread(workers.close)
