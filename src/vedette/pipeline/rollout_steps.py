@@ -109,7 +109,8 @@ def stopped(rollout: RolloutRecord, why: str, now: int) -> RolloutRecord:
 def paused(rollout: RolloutRecord, why: str) -> RolloutRecord:
     """Freeze the roll-out as it is; of one that is over, what would come next."""
     phase = rollout.phase
-    was = phase if phase in {"canary", "watch"} else "done"
+    # What was stopped stays stopped: nobody shall ever be put back to it.
+    was = "done" if phase in {"paused", "superseded"} else phase
     return replace(rollout, state="paused", was=was, why=why)
 
 
@@ -142,7 +143,7 @@ def ways_back(history: Sequence[RolloutRecord], now: int) -> list[int]:
 
 def _seen(history: Sequence[RolloutRecord], now: int) -> Iterator[RolloutRecord]:
     for one in history:
-        was_everywhere = one.spread_at > 0 and one.state != "stopped"
+        was_everywhere = one.spread_at > 0 and one.phase != "stopped"
         was_decided = one.spread_at == one.started_at == one.ended_at
         if was_everywhere and (was_decided or now - one.spread_at >= _SEEN_S):
             yield one

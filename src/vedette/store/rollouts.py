@@ -18,7 +18,7 @@ class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
     previous: int = 0
     """Serial of the announcement that the others stay at while it is ``canary``; 0: none."""
     state: Phase
-    was: Literal["canary", "watch", "done", ""] = ""
+    was: Literal["canary", "watch", "done", "stopped", ""] = ""
     """What a pause interrupted."""
     started_at: int
     proved_at: int = 0
@@ -57,8 +57,9 @@ class Rollouts:
     def begin(self, record: RolloutRecord) -> None:
         """Let a roll-out take over from the one in force; inside the caller's transaction."""
         self._db.execute(
-            "UPDATE rollout SET state=CASE was WHEN 'done' THEN was ELSE 'superseded' END, was='',"
-            " ended_at=? WHERE state IN ('canary', 'watch', 'paused')",
+            "UPDATE rollout SET state=CASE WHEN was IN ('done', 'stopped') THEN was"
+            " ELSE 'superseded' END, was='', ended_at=?"
+            " WHERE state IN ('canary', 'watch', 'paused')",
             (record.started_at,),
         )
         marks = ",".join("?" * len(_FIELDS))

@@ -146,6 +146,16 @@ def test_a_stop_stays_stopped_and_only_lets_newer_ones_go() -> None:
     assert (released.state, released.is_held) == ("stopped", False)
 
 
+def test_what_was_stopped_and_let_go_stays_bad_through_a_pause() -> None:
+    released = steps.resumed(steps.stopped(everywhere(8, NOW - 999), "noise", NOW), NOW)
+    held = steps.paused(released, "lunch")
+    assert (held.is_held, held.phase) == (True, "stopped")
+    now, good = everywhere(9, NOW - 30, state="watch"), everywhere(3, 5)
+    for stopped in (held, steps.resumed(held, NOW + 1)):
+        assert ways_back([now, stopped, good], NOW)[0] == 3
+    assert not steps.resumed(held, NOW + 1).is_held
+
+
 def everywhere(serial: int, spread_at: int, **fields: object) -> RolloutRecord:
     base = RolloutRecord(
         serial=serial, previous=serial - 1, state="superseded", started_at=spread_at
@@ -192,6 +202,7 @@ class Fleet(RuleBasedStateMachine):
         self.told_others = 0
         self.announced: list[int] = []
         self.allowed = False
+        self.bad: set[int] = set()
         self.announce()
 
     @property
@@ -224,7 +235,7 @@ class Fleet(RuleBasedStateMachine):
             state="canary",
             started_at=self.now,
         )
-        if self.history and self.current.state != "stopped":
+        if self.history and self.current.phase not in {"stopped", "done"}:
             self.current = replace(self.current, state="superseded", was="")
         if not any(self.names.values()):
             record = steps.spread(record, self.now)
@@ -295,10 +306,10 @@ class Fleet(RuleBasedStateMachine):
             return
         with_canaries = self.current.phase == "canary"
         at = self.told_others
-        stopped = {one.serial for one in self.history if one.state == "stopped"}
         self.serial += 1
         self.announced.append(self.serial)
-        assert back[0] not in stopped
+        assert back[0] not in self.bad, "nobody is put back to what was stopped"
+        self.bad.add(self.current.serial)
         if with_canaries:
             assert back[0] == at, "the others never had to move"
         assert back[0] < self.current.serial
@@ -325,7 +336,7 @@ class Fleet(RuleBasedStateMachine):
 
     @invariant()
     def the_others_have_it_only_after_proof_or_by_a_person(self) -> None:
-        if self.history and any(self.names.values()) and self.current.state != "stopped":
+        if self.history and any(self.names.values()) and self.current.phase != "stopped":
             assert (self.told_others == self.current.serial) == self.allowed
 
     @invariant()

@@ -29,6 +29,7 @@ def announced(store: Store, serial: int) -> None:
         ("watch", "", "superseded"),
         ("paused", "watch", "superseded"),
         ("paused", "done", "done"),
+        ("paused", "stopped", "stopped"),
         ("stopped", "", "stopped"),
         ("done", "", "done"),
     ],
