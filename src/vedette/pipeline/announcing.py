@@ -97,8 +97,8 @@ def wanted_all(hub: Hub) -> dict[str, SignedAnnouncement]:
     now = told(hub)
     if now is None:
         return {}
-    sensors = hub.store.fleet.sensors()
-    records = {one.name: now.told_to(one.settings) for one in sensors}
+    sensors = hub.store.fleet.settings()
+    records = {name: now.told_to(settings) for name, settings in sensors.items()}
     signed = {one.serial: _signed(hub, one) for one in (now.newest, now.others) if one}
     return {name: signed[record.serial] for name, record in records.items() if record}
 
@@ -210,7 +210,7 @@ def _begun(hub: Hub, now: int, *, at_once: bool) -> RolloutRecord:
         )
     previous = before.others.serial if before is not None and before.others else 0
     begun = RolloutRecord(serial=0, state="canary", previous=previous, started_at=now)
-    if any(one.settings.get("ring") == CANARY for one in hub.store.fleet.sensors()):
+    if any(one.get("ring") == CANARY for one in hub.store.fleet.settings().values()):
         return begun
     return spread(begun, now)
 

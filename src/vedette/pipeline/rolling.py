@@ -7,8 +7,9 @@ always under the lock ``rollout``.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -34,7 +35,6 @@ from vedette.store import (
     AnnouncementRecord,
     HitRecord,
     RolloutRecord,
-    SensorRecord,
     StateRecord,
 )
 
@@ -102,18 +102,24 @@ def facts(hub: Hub, told: InForce, now: int) -> list[steps.Fact]:
     """Return what is known of each sensor, as the roll-out needs it."""
     states = hub.store.reports.states()
     return [
-        _fact(hub, told, sensor, states.get(sensor.name), now)
-        for sensor in hub.store.fleet.sensors()
+        _fact(hub, told, name, settings, states.get(name), now=now)
+        for name, settings in hub.store.fleet.settings().items()
     ]
 
 
 def _fact(
-    hub: Hub, told: InForce, sensor: SensorRecord, record: StateRecord | None, now: int
+    hub: Hub,
+    told: InForce,
+    sensor: str,
+    settings: Mapping[str, Any],
+    record: StateRecord | None,
+    *,
+    now: int,
 ) -> steps.Fact:
     state = bare_state(
         record,
         told.newest,
-        asked_here=is_pushed(sensor.settings),
+        asked_here=is_pushed(settings),
         now=now,
         silent_after_s=silent_after_s(hub),
     )
@@ -121,11 +127,11 @@ def _fact(
     alerts: dict[int, int] = {}
     if record is not None and holds:
         begun = max(record.since, told.rollout.started_at)
-        found = hub.store.reports.rates(sensor.name, since=begun)
+        found = hub.store.reports.rates(sensor, since=begun)
         alerts = {_MINUTE_S * minute: n for minute, n in found.items()}
     return steps.Fact(
-        sensor=sensor.name,
-        is_canary=sensor.settings.get("ring") == CANARY,
+        sensor=sensor,
+        is_canary=settings.get("ring") == CANARY,
         holds=holds,
         since=record.since if record else 0,
         alerts=alerts,
@@ -231,7 +237,7 @@ def resume(hub: Hub, who: str, *, again: bool = False, now: int = 0) -> Let:
         rollout = told.rollout
         if not rollout.is_held:
             raise UsageError("nothing is held", hint="See: vedette rollout show")
-        if again and rollout.state != "stopped":
+        if again and rollout.phase != "stopped":
             raise UsageError("nothing was stopped", hint="Without --again it just goes on.")
         after = steps.resumed(rollout, now)
         _write(hub, rollout, after)

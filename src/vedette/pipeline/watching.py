@@ -49,10 +49,7 @@ def watch(
     eve, again = sensor_of(hub, name).eve, polling(stop, interval_s)
 
     def go_on() -> bool:
-        return again() and any(
-            record.name == name and record.settings.get("eve") == eve
-            for record in hub.store.fleet.sensors()
-        )
+        return again() and hub.store.fleet.settings().get(name, {}).get("eve") == eve
 
     for one in _read(hub, name, go_on, lags):
         if one.new:
