@@ -96,9 +96,10 @@ def test_a_held_source_looks_as_shown(tmp_path: Path, blocks: Blocks) -> None:
     assert run("vedette source pull list-a", tmp_path)
 
 
-def test_the_service_starts_a_command_that_exists(blocks: Blocks) -> None:
-    (unit,) = [b.text for b in blocks(HOW_TO / "run-as-a-service.md") if b.language == "ini"]
-    (start,) = re.findall(r"^ExecStart=\S*/vedette (.*)$", unit, re.MULTILINE)
+@pytest.mark.parametrize("unit", ["run", "serve", "backup"])
+def test_the_service_starts_a_command_that_exists(unit: str) -> None:
+    text = (HOW_TO.parent.parent / f"deploy/systemd/vedette-{unit}.service").read_text()
+    (start,) = re.findall(r"^ExecStart=\S*/vedette (.*)$", text, re.MULTILINE)
     done = subprocess.run(
         [Path(sys.executable).with_name("vedette"), *start.split()],
         capture_output=True,
@@ -107,4 +108,4 @@ def test_the_service_starts_a_command_that_exists(blocks: Blocks) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "no configuration at /etc/vedette/vedette.toml" in done.stderr
+    assert "no configuration at /etc/vedette/vedette.toml" in done.stdout + done.stderr
