@@ -68,8 +68,9 @@ def told(hub: Hub) -> InForce | None:
         TrustError: There is no key to sign with.
     """
     now = in_force(hub)
-    if now is None and announce_current(hub) is not None:
-        now = in_force(hub)
+    if now is None:
+        announce_current(hub)
+        now = in_force(hub)  # whoever announced it: another process may have been faster
     return now
 
 

@@ -154,8 +154,7 @@ class Board:
                 if found == facts:
                     continue
                 told = {name: _told(signed) for name, signed in wanted_all(hub).items()}
-                # Again: it announces itself what was built by a Vedette that did not announce.
-                facts = in_force(hub), found[1], now[1]
+                facts = found  # read before: what changed since is looked at once more
             loop.call_soon_threadsafe(self._publish, told)
 
     def _publish(self, told: Mapping[str, Told]) -> None:
