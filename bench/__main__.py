@@ -20,12 +20,12 @@ from vedette.testing.engine import find_engine
 NAMES = (
     *("suricata_load", "packets", "memcap", "list_to_bundle", "delta", "misp_pull", "cycle"),
     *("ingest", "known", "hunt", "growth"),
-    *("feedback", "warninglists", "guard"),
+    *("feedback", "warninglists", "guard", "fleet"),
 )
 _NO_ENGINE = frozenset(
     {
         *("list_to_bundle", "misp_pull", "ingest", "known", "hunt", "growth"),
-        *("feedback", "warninglists", "guard"),
+        *("feedback", "warninglists", "guard", "fleet"),
     }
 )
 

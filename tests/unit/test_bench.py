@@ -51,6 +51,13 @@ OF_THE_POOL = {
     ),
     "warninglists": ("**Vedette**, the table is there", "a dictionary of names", "slow_search="),
     "guard": ("**all of them, for the first time**", "nothing changed", "changes brought"),
+    "fleet": (
+        "| 20 | one each 60 s |",
+        "20, patches",
+        "2, whole files",
+        "on 4 simulated sensors",
+        "| 8.0.7 |",
+    ),
     "growth": ("bytes an event, all tables", "| 40,000 keys |", "the same by the engine's SQL"),
 }
 """They need no engine."""
