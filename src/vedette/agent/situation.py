@@ -78,7 +78,7 @@ def judge(facts: Facts) -> tuple[State, str]:
 def _unproved(facts: Facts) -> tuple[State, str]:
     if facts.installed:
         return State.BEHIND, f"generation {facts.installed} is installed and not proved yet"
-    return State.NEVER, facts.trouble or "no generation is installed yet"
+    return State.BEHIND, facts.trouble or "no generation is installed yet"
 
 
 class Situation:

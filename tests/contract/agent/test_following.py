@@ -224,7 +224,7 @@ def test_an_answer_without_an_end_is_not_read_for_ever(site: Site) -> None:
     bomb = b"A" * (80 << 20)
     site.way.faults.add(Fault(FaultKind.BODY, path="/manifest.json", body=bomb, times=1))
     report = site.once()
-    assert report.state is State.NEVER
+    assert report.state is State.BEHIND
     assert "more than" in report.why
     assert site.once().state is State.PROVED
 
@@ -301,7 +301,7 @@ def test_a_token_that_is_refused_is_said_here(site: Site) -> None:
     with Agent(site.settings) as agent:
         report = agent.once()
         assert "401" in agent.problem
-    assert report.state is State.NEVER
+    assert report.state is State.BEHIND
     assert any("401" in f.title and "token" in f.remedy for f in report.findings or ())
 
 
@@ -329,8 +329,16 @@ def test_a_hub_with_an_authority_of_its_own_is_believed_by_its_file_alone(site: 
         with Agent(site.with_settings(hub=url)) as agent:
             report = agent.once()
             assert "TLS" in agent.problem
-            assert report.state is State.NEVER
+            assert report.state is State.BEHIND
             assert any("--ca" in finding.remedy for finding in report.findings or ())
         assert site.once(hub=url, ca_file=str(tls / "authority.pem")).state is State.PROVED
     with pytest.raises(ConfigError, match="cannot be used"):
         site.once(hub=url, ca_file=str(site.path / "absent.pem"))
+
+
+def test_an_agent_without_anything_to_install_is_heard_of(site: Site) -> None:
+    with site.running() as agent:
+        wait_until(lambda: site.ask(lambda hub: hub.store.reports.state_of("gate")))
+        assert why(agent) == "no generation is installed yet"
+    record = site.ask(lambda hub: hub.store.reports.state_of("gate"))
+    assert (record.state, record.generation) == ("behind", 0)

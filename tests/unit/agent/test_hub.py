@@ -42,7 +42,7 @@ def test_bytes_that_are_no_text_are_an_error_with_a_hint(status: int) -> None:
 
 
 def test_an_answer_to_a_report_that_is_no_text_is_an_error() -> None:
-    report = Report(at=datetime.now(UTC), by="agent", delivery="agent", state=State.NEVER)
+    report = Report(at=datetime.now(UTC), by="agent", delivery="agent", state=State.BEHIND)
     with LoopbackServer(answers(200, b'{"serial": \xac}')) as server:
         hub = asking(server.url)
         with pytest.raises(HubError, match="did not answer like a hub"):

@@ -38,8 +38,8 @@ def wanted(content: str = "a") -> Announcement:
 @pytest.mark.parametrize(
     ("facts", "state", "why"),
     [
-        ({}, State.NEVER, "no generation"),
-        ({"trouble": "no room"}, State.NEVER, "no room"),
+        ({}, State.BEHIND, "no generation"),
+        ({"trouble": "no room"}, State.BEHIND, "no room"),
         ({"installed": 1}, State.BEHIND, "not proved yet"),
         ({"proof": proof(), "wanted": wanted()}, State.PROVED, ""),
         ({"proof": proof()}, State.PROVED, ""),
