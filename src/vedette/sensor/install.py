@@ -222,6 +222,23 @@ class RulesDirectory:
         except OSError as error:
             _explain(error, f"cannot write {path}")
 
+    def is_as_proved(self, installed: Installed) -> bool:
+        """Whether nobody wrote to the files of a generation since the last proof.
+
+        Whatever else loaded them meanwhile, an engine that started or another tool's reload, then
+        loaded what was published. Canaries cannot tell: one entry that is wrong does not harm them.
+        """
+        if damaged(installed):
+            return False
+        if installed.elsewhere:
+            return True  # their times are not known here
+        try:
+            proved_at = (self.path / _STATE_FILE).stat().st_mtime_ns
+            files = [installed.path / name for name in installed.release.files]
+            return all(path.stat().st_mtime_ns <= proved_at for path in files)
+        except OSError:
+            return False
+
     def _place(self, release: Release) -> Path:
         """Where it already is, whole, or a name that is free."""
         name = f"gen-{release.generation:06d}"

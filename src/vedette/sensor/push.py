@@ -217,6 +217,8 @@ class _Push:
             return Delta([])
         if self._before is None or not holds(engine, self._before.release):
             return TooFar("the engine does not hold the generation before")
+        if happened is Activity.RELOADED and not self._directory.is_as_proved(self._before):
+            return TooFar("the engine may have loaded files that somebody had changed")
         entries = sum(info.entries for info in self._installed.release.sets)
         limit = self._speed.limit(entries, self._sensor.delta_max)
         return plan(self._before, self._installed, self._memcaps(happened), limit)

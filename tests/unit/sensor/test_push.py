@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,43 @@ def test_a_reload_that_began_before_the_new_files_is_waited_for(desk: Any) -> No
     pushed = desk.push({"names": [*NAMES, "new.example"]})
     assert (pushed.how, pushed.proof.ok) == ("reload", True)
     assert desk.sent("dataset-add") == 0
+
+
+@pytest.mark.parametrize("is_put_back", [False, True])
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_files_that_were_changed_when_something_else_loaded_them_are_not_built_upon(
+    desk: Any, how: str, is_put_back: bool
+) -> None:
+    release, sources = desk.release({"names": NAMES})
+    push(desk.sensor, release, sources)
+    path = Path(desk.sensor.rules) / "current/names.lst"
+    right = path.read_bytes()
+    wrong = base64.b64encode(b"wrong.example") + b"\n"
+    path.write_bytes(wrong + b"".join(right.splitlines(keepends=True)[1:]))
+    if how == "restart":
+        desk.engine.start()
+    else:
+        desk.engine.begin_reload()
+        time.sleep(2 * desk.engine.reload_s)
+    if is_put_back:
+        path.write_bytes(right)
+    pushed = push(desk.sensor, release, sources)
+    assert (pushed.how, pushed.proof.ok) == ("reload", True)
+    with SuricataSocket(desk.engine.path) as engine:
+        found = [engine.lookup("names", "string", line.decode()) for line in right.splitlines()]
+        assert engine.lookup("names", "string", wrong.decode().strip()) is Outcome.NOT_FOUND
+    assert set(found) == {Outcome.FOUND}
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_files_that_nobody_touched_are_built_upon_whatever_loaded_them(desk: Any, how: str) -> None:
+    desk.push({"names": NAMES})
+    if how == "restart":
+        desk.engine.start()
+    else:
+        desk.engine.begin_reload()
+        time.sleep(2 * desk.engine.reload_s)
+    assert desk.push({"names": NAMES[1:]}).how == "delta"
 
 
 def test_an_engine_that_ends_in_the_middle_is_waited_for_and_proved(desk: Any) -> None:
