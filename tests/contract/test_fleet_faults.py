@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from vedette.testing.fleet.run import plan_for
 from vedette.testing.fleet.workshop import Workshop, workshop
 
 RUNS = int(os.environ.get("VEDETTE_FAULTS", "22"))
+SABOTAGED = 12
 SEED = int(os.environ.get("VEDETTE_FAULTS_SEED", "1"))
 
 
@@ -43,3 +45,40 @@ def test_whatever_fails_one_whole_generation_is_held_and_nothing_else_called_pro
         pytest.skip(outcome.skipped)
     assert outcome.violations == []
     assert outcome.off.longest < outcome.off.own + 1
+
+
+NO_PROOF = """
+import vedette.sensor.push
+import vedette.sensor.set_proof
+vedette.sensor.set_proof.SetProof.checks = lambda *_, **__: iter(())
+vedette.sensor.push._apply_change = lambda *_: None
+"""
+"""Changes are not made, and nobody looks."""
+LITTER = """
+import vedette.agent.staging
+vedette.agent.staging.Staging.clear = lambda _: None
+"""
+NO_LINK = """
+import vedette.sensor.install
+vedette.sensor.install.RulesDirectory.switch = lambda *_: None
+"""
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize(
+    ("spoils", "found"),
+    [
+        (NO_PROOF, "was 'proved' while the engine did not hold it"),
+        (LITTER, "fetched files stay"),
+        (NO_LINK, "did not come into force"),
+    ],
+    ids=["false-proof", "litter", "not-in-force"],
+)
+def test_the_campaign_finds_a_product_that_is_broken_on_purpose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoils: str, found: str
+) -> None:
+    monkeypatch.setattr("vedette.testing.fleet.run._CONVERGE_S", 8.0)
+    (tmp_path / "spoils.py").write_text(spoils)
+    with workshop(spoils=tmp_path / "spoils.py") as broken:
+        violations = broken.play(SABOTAGED).violations
+    assert [one for one in violations if found in one], violations

@@ -27,6 +27,8 @@ _WAIT_MOST_S = 0.6
 _POLL_S = 3.0
 _SILENCE_S = 4.0
 """A poll whose answer was lost on the way ends after both; in real life after 80 s."""
+SPOILS = "VEDETTE_NURSERY_SPOILS"
+"""Names a script that breaks the product on purpose: the campaign has to find that."""
 ENGINE = "vedette.testing.fleet.fake_engine"
 
 
@@ -147,6 +149,8 @@ def main() -> None:
     listening.POLL_S = _POLL_S
     hub: Any = importlib.import_module("vedette.agent.hub")
     hub.TIMEOUT_S = _SILENCE_S
+    if spoils := os.environ.get(SPOILS):
+        exec(compile(Path(spoils).read_text(), spoils, "exec"), {})  # noqa: S102 - of a test
     gc.freeze()  # what is shared stays shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
     for line in sys.stdin.buffer:

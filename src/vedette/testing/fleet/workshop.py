@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from vedette.testing.fleet.nursery import Nursery
+from vedette.testing.fleet.nursery import SPOILS, Nursery
 from vedette.testing.fleet.run import Outcome, play
 from vedette.testing.fleet.stage import Nurseries, Template, make_template
 
@@ -48,12 +48,17 @@ class Workshop:
 
 
 @contextmanager
-def workshop(keep: Path | None = None) -> Iterator[Workshop]:
-    """Set one up, and clear it away."""
+def workshop(keep: Path | None = None, *, spoils: Path | None = None) -> Iterator[Workshop]:
+    """Set one up, and clear it away.
+
+    Args:
+        keep: Where the directories of runs with violations go.
+        spoils: A script that breaks the product on purpose.
+    """
     with ExitStack() as stack:
         home = Path(tempfile.mkdtemp(prefix="vf", dir=_MEMORY if _MEMORY.is_dir() else None))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
-        right = stack.enter_context(Nursery())
+        right = stack.enter_context(Nursery({SPOILS: str(spoils)} if spoils else {}))
         nurseries = _with_wrong_clock(home, right, stack)
         yield Workshop(home, nurseries, make_template(home / "template", right), keep)
 
