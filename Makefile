@@ -101,7 +101,7 @@ engines-or-say:
 
 # tshark is the second opinion on what a capture holds; Redis is what engines may write EVE to; sshd
 # is how sensors without an agent are reached, and some of these have only BusyBox; minisign is the
-# second opinion on our signatures.
+# second opinion on our signatures; faketime sets the clock of one process.
 .PHONY: test-tools-or-say
 test-tools-or-say:
 	@command -v tshark >/dev/null || tools/apt.sh tshark || $(MAY_FAIL)
@@ -109,6 +109,7 @@ test-tools-or-say:
 	@[ -x /usr/sbin/sshd ] || tools/apt.sh openssh-server || $(MAY_FAIL)
 	@command -v busybox >/dev/null || tools/apt.sh busybox || $(MAY_FAIL)
 	@command -v minisign >/dev/null || tools/apt.sh minisign || $(MAY_FAIL)
+	@command -v faketime >/dev/null || tools/apt.sh faketime || $(MAY_FAIL)
 
 # An OpenSearch and an Elasticsearch to hunt in, as jars; a JDK and Maven fetch and start them.
 .PHONY: search-or-say
