@@ -2,8 +2,8 @@
 the sensor holds exactly one whole generation, says which, and nothing was called proved that was
 not. The engines are fakes here; tests/engine/test_fleet_faults.py takes real ones.
 
-``VEDETTE_FAULTS=500`` plays that many runs (default 22: two of each kind), ``VEDETTE_FAULTS_SEED``
-others. The seed of a run that fails is part of the test's name, and plays it again:
+``VEDETTE_FAULTS=500`` plays that many runs (default 22, two of each kind, in CI; else 4),
+``VEDETTE_FAULTS_SEED`` others. The seed of a run that fails is part of the test's name, and plays it again:
 ``python -m vedette.testing.fleet --runs 1 --real 0 --seed N --keep DIR``.
 """
 
@@ -18,7 +18,7 @@ import pytest
 from vedette.testing.fleet.run import plan_for
 from vedette.testing.fleet.workshop import Workshop, workshop
 
-RUNS = int(os.environ.get("VEDETTE_FAULTS", "22"))
+RUNS = int(os.environ.get("VEDETTE_FAULTS") or (22 if os.environ.get("CI") else 4))
 SABOTAGED = 12
 SEED = int(os.environ.get("VEDETTE_FAULTS_SEED", "1"))
 

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 _IMPORTED = ("vedette.cli", "vedette.web.running", "vedette.agent.running")
 _WAIT_FIRST_S = 0.05
@@ -161,9 +161,9 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _sleep(seconds: float) -> None:
+def _sleep(seconds: float | SupportsIndex, /) -> None:
     """Sleep without clock_nanosleep, whose deadlines libfaketime shifts on every clock."""
-    select.select([], [], [], seconds)
+    select.select([], [], [], float(seconds))
 
 
 def _grow(order: dict[str, Any]) -> None:
