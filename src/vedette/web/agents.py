@@ -52,7 +52,7 @@ def routes(state: AppState) -> list[Route]:
     return [
         Route("/agent/v1/announcement", agents.announcement),
         Route("/agent/v1/keys", agents.keys),
-        Route("/agent/v1/patch/{before}/{generation:int}/{target}", agents.patch),
+        Route("/agent/v1/patch/{before}/{generation}/{target}", agents.patch),
         Route("/agent/v1/report", agents.report, methods=["POST"]),
         Route("/agent/v1/hits", agents.hits, methods=["POST"]),
     ]
@@ -98,7 +98,9 @@ class _Agents:
         """Answer the patches from what a sensor holds to another generation."""
         await self._caller(request, Scope.FETCH)
         path = request.path_params
-        generation = min(path["generation"], _SERIAL_MAX)
+        generation = _whole(path["generation"], _SERIAL_MAX)
+        if generation is None:
+            raise Refusal(400, "a generation is a whole number", hint="It is in the announcement.")
         made = await self._patches.get(path["before"], generation, path["target"])
         headers = {"cache-control": "private, max-age=31536000, immutable, no-transform"}
         if isinstance(made, bytes):
@@ -222,10 +224,16 @@ def _number(request: Request, name: str, most: int) -> int:
     Raises:
         Refusal: It is no such number.
     """
-    text = request.query_params.get(name, "0")
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most))):
+    number = _whole(request.query_params.get(name, "0"), most)
+    if number is None:
         raise Refusal(400, f"'{name}' is no whole number", hint=f"Ask with ?{name}=0")
-    return int(text)
+    return number
+
+
+def _whole(text: str, most: int) -> int | None:
+    """Read a whole number that is about as long as ``most``, or shorter; None: it is none."""
+    is_one = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    return int(text) if is_one else None
 
 
 def _cursor(request: Request, header: str) -> str:

@@ -15,7 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vedette.errors import VedetteError
 from vedette.web import agents, metrics, publication
-from vedette.web.refusing import Refusal, on_failure, on_http_error, on_own_error, on_refusal
+from vedette.web.refusing import (
+    Refusal,
+    error_response,
+    on_failure,
+    on_http_error,
+    on_own_error,
+    on_refusal,
+)
 from vedette.web.state import AppState
 
 MODULES: tuple[Callable[[AppState], list[Route]], ...] = (
@@ -49,6 +56,23 @@ def create(state: AppState) -> ASGIApp:
     return _Prefixed(app, urlsplit(state.settings.serve.url).path.rstrip("/"))
 
 
+_AMBIGUOUS = error_response(
+    400,
+    "a request with two lengths",
+    hint="Send Content-Length or Transfer-Encoding, not both.",
+    headers={"connection": "close"},
+)
+
+
+def _is_ambiguous(scope: Scope) -> bool:
+    """Whether a proxy in front may see another end of this request than we do.
+
+    What we take for the next one would then be part of somebody else's.
+    """
+    names = {name for name, _ in scope["headers"]}
+    return {b"content-length", b"transfer-encoding"} <= names
+
+
 async def _health(_request: Request) -> Response:
     """Say that the server answers, to whoever asks: a load balancer, a container."""
     return Response(b"ok\n", media_type="text/plain", headers={"cache-control": "no-store"})
@@ -63,6 +87,9 @@ class _Prefixed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         prefix = self._prefix
+        if scope["type"] == "http" and _is_ambiguous(scope):
+            await _AMBIGUOUS(scope, receive, send)
+            return
         if prefix and scope["type"] == "http" and scope["path"].startswith(f"{prefix}/"):
             scope = {**scope, "root_path": prefix}
         await self._app(scope, receive, send)

@@ -21,7 +21,9 @@ from vedette.web.refusing import Refusal
 
 CURRENT = "current"
 _KEPT = 32
-_AGENT_ENGINE = re.compile(r"Suricata: (\d+(?:\.\d+){1,2})")
+_NUMBER = r"[0-9]{1,4}"
+_VERSION = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,2}}(?![0-9]).{{0,40}}", re.ASCII)
+_AGENT_ENGINE = re.compile(rf"Suricata: ({_NUMBER}(?:\.{_NUMBER}){{1,2}})(?![0-9])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,11 @@ class Catalogue:
         Raises:
             Refusal: 404, there is none.
         """
-        parts = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+        if not _VERSION.fullmatch(version):
+            raise Refusal(
+                404, f"'{version[:40]}' is no version of Suricata", hint="Such as: suricata-8.0.1"
+            )
+        parts = tuple(int(part) for part in re.findall(_NUMBER, version)[:3])
         try:
             known = profile_for(parts)
         except UsageError as error:

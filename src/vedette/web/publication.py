@@ -129,7 +129,8 @@ class Publication:
         """The index of suricata-update, which sends no token for it; nothing in it is secret."""
         serve = self._serving.state.settings.serve
         base = serve.url.rstrip("/") or str(request.base_url).rstrip("/")
-        headers = {"cache-control": "public, max-age=300"}
+        # Without [serve] url it repeats what the client said: no cache may tell that to others.
+        headers = {"cache-control": "public, max-age=300" if serve.url else "no-store"}
         return Response(index_yaml(base), media_type="application/yaml", headers=headers)
 
     # -- files of a generation ----------------------------------------------------------------

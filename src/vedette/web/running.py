@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import resource
 import socket
 import ssl
 import threading
-from asyncio import create_task
+import time
+from asyncio import create_task, get_running_loop
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 
 import structlog
 import uvicorn
@@ -25,13 +26,16 @@ from vedette.pipeline.hub import Hub
 from vedette.structs import prepare
 from vedette.web.app import create
 from vedette.web.certificates import Certificate
-from vedette.web.connection import HEAD_MAX, KEEP_ALIVE_S, Connection
+from vedette.web.connection import HEAD_MAX, KEEP_ALIVE_S, Connection, raise_file_limit
 from vedette.web.state import AppState
 
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 2_048
-_FILES_WANTED = 16_384
+_HANDSHAKE_S = 10.0
+_SAID_EACH_S = 60.0
+_SAID_MAX = 100
+_SAID_LENGTH = 1_000
 _END_S = 10
 """How long those who are being answered have when the server ends."""
 
@@ -63,7 +67,7 @@ class Service:
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Answer until :meth:`stop`; those who are being answered get the rest of it."""
-        _raise_file_limit()
+        raise_file_limit()
         self._server.ready = ready
         with _uvicorn_said():
             self._server.run(sockets=[self.socket])
@@ -97,6 +101,11 @@ class _Server(uvicorn.Server):
         self.ready: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._certificate:
+            # asyncio waits a minute; nobody who speaks TLS needs that, and uvicorn cannot be told.
+            loop = get_running_loop()
+            create = partial(loop.create_server, ssl_handshake_timeout=_HANDSHAKE_S)
+            loop.create_server = create  # type: ignore[method-assign]
         await super().startup(sockets)
         self.ready()
 
@@ -201,22 +210,32 @@ def _config(state: AppState, certificate: Certificate | None) -> uvicorn.Config:
     )
 
 
-def _raise_file_limit() -> None:
-    """Make room for many connections, as far as this user may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(_FILES_WANTED, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 class _Bridge(logging.Handler):
+    """Says what uvicorn says, the same thing once a minute: clients decide how often it says it."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.WARNING)
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        """When it was said last, and how often it was not said since."""
+
     def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip()
+        key = text, repr(record.exc_info[0]) if record.exc_info else ""
+        now = time.monotonic()
+        at, unsaid = self._said.get(key, (-_SAID_EACH_S, 0))
+        if now - at < _SAID_EACH_S:
+            self._said[key] = at, unsaid + 1
+            return
+        if len(self._said) >= _SAID_MAX:
+            self._said.clear()
+        self._said[key] = now, 0
+        more = {"more": unsaid} if unsaid else {}
         log.log(
             record.levelno,
             "server.said",
-            text=record.getMessage().strip(),
+            text=text[:_SAID_LENGTH],
             exc_info=record.exc_info or None,
+            **more,
         )
 
 
@@ -224,7 +243,7 @@ class _Bridge(logging.Handler):
 def _uvicorn_said() -> Iterator[None]:
     """Let what uvicorn complains about be an event like all others."""
     logger = logging.getLogger("uvicorn")
-    bridge = _Bridge(level=logging.WARNING)
+    bridge = _Bridge()
     logger.addHandler(bridge)
     logger.propagate = False
     try:

@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from vedette.web.refusing import error_response
 
 _CHUNK = 1 << 17
-_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.IGNORECASE | re.ASCII)
 _IMMUTABLE = "private, max-age=31536000, immutable, no-transform"
 _CURRENT = "private, no-cache, no-transform"
 
