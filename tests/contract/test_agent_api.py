@@ -465,7 +465,7 @@ def test_what_a_report_says_cannot_move_a_terminals_cursor(desk: Desk, agent: Ag
         {"proof": msgspec.structs.replace(proof(ok=False), ok=True)},
         {"rates": tuple(Rate(1, 1) for _ in range(2_000))},
     ],
-    ids=lambda fields: "+".join(fields),
+    ids="+".join,
 )
 def test_a_report_that_no_sensor_can_mean_is_refused(
     desk: Desk, agent: Agent, fields: dict[str, Any]

@@ -3,7 +3,8 @@ the sensor holds exactly one whole generation, says which, and nothing was calle
 not. The engines are fakes here; tests/engine/test_fleet_faults.py takes real ones.
 
 ``VEDETTE_FAULTS=500`` plays that many runs (default 22, two of each kind, in CI; else 4),
-``VEDETTE_FAULTS_SEED`` others. The seed of a run that fails is part of the test's name, and plays it again:
+``VEDETTE_FAULTS_SEED`` others. The seed of a run that fails is part of the test's name, and plays
+it again:
 ``python -m vedette.testing.fleet --runs 1 --real 0 --seed N --keep DIR``.
 """
 
