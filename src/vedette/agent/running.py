@@ -8,8 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ import structlog
 from vedette.agent.applying import Applier
 from vedette.agent.collecting import Collector
 from vedette.agent.examining import examine
+from vedette.agent.holding import FILE as HOLDING
 from vedette.agent.holding import NO_KEY, Holding
 from vedette.agent.hub import Endpoint, Hub
 from vedette.agent.keeping import Keeper
@@ -43,6 +45,7 @@ _LOCK = "agent.lock"
 _DOCTOR_EVERY_S = 3_600.0
 _AGAIN_S = 5.0
 _END_S = 5.0
+_OLD_S = 3_600.0
 _TURNS_MAX = 20
 
 
@@ -82,6 +85,7 @@ class Agent:
         self.spool = Spool(state / SPOOL, settings.spool_mb << 20)
         self.applier = _applier(settings)
         self.applier.staging.clear_unfinished()
+        _clear_unfinished(state)
         if installed := self.applier.directory.current():
             self.situation.note(lambda facts: _remember(facts, installed))
         self._listener = self._listening()
@@ -215,6 +219,16 @@ def _applier(settings: AgentSettings) -> Applier:
 def _remember(facts: Facts, installed: Installed) -> None:
     facts.installed = installed.release.generation
     facts.content_id = installed.release.content_id
+
+
+def _clear_unfinished(state: Path) -> None:
+    """Remove what a killed agent was writing; an import may be writing ``holding.json`` now."""
+    for path in [*state.glob(".status.json.*.tmp"), *state.glob("manifests/.*.tmp")]:
+        path.unlink(missing_ok=True)
+    for path in state.glob(f".{HOLDING}.*.tmp"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _OLD_S:
+                path.unlink()
 
 
 def _for_ever(name: str, part: Callable[[], None], stop: threading.Event) -> None:

@@ -142,4 +142,5 @@ def test_an_agent_that_is_killed_goes_on_where_it_was(site: Site, seed: int) -> 
     assert (report.state, report.generation) == (State.PROVED, number)
     rules = site.path / "rules"
     assert not [path for path in rules.rglob(".*") if path.name.startswith((".part", ".new-"))]
-    assert not list(site.settings.state_dir.glob(".*.tmp"))
+    left = {path.name.split(".")[1] for path in site.settings.state_dir.rglob(".*.tmp")}
+    assert left <= {"holding"}, "an import may be writing that one"
