@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+_DOUBLINGS_MAX = 64
+
 
 class Backoff:
     """Doubles the wait with each failure, and spreads it: 500 agents must not come at once.
@@ -22,7 +24,8 @@ class Backoff:
 
     def failed(self, at_least_s: float = 0.0) -> float:
         """Count a failure; return the seconds to wait: half to one and a half of the doubled."""
-        wait = min(self._first_s * 2.0**self.failures, self._most_s)
+        doublings = min(self.failures, _DOUBLINGS_MAX)  # after a day they would be no number
+        wait = min(self._first_s * 2.0**doublings, self._most_s)
         self.failures += 1
         return max(at_least_s, wait * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, hides nothing
 

@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from vedette.agent.failures import RefusedError
 from vedette.agent.holding import NO_KEY, Holding
-from vedette.agent.hub import Endpoint, Hub, RefusedError
+from vedette.agent.hub import Endpoint, Hub
 from vedette.agent.settings import AgentSettings
 from vedette.agent.spool import Spool
 from vedette.agent.tokens import read_token

@@ -15,7 +15,8 @@ from typing import BinaryIO, NamedTuple
 
 import structlog
 
-from vedette.agent.hub import Hub, NotThereError
+from vedette.agent.failures import NotThereError
+from vedette.agent.hub import Hub
 from vedette.agent.staging import Staging
 from vedette.errors import BundleError, HubError, TrustError
 from vedette.files import open_decompressed, write_atomically
@@ -234,7 +235,7 @@ class _Patching:
         name = piece.name
         most = _most(self._release, name)
         body = read_body(stream, piece, max(most, WHOLE_MAX))
-        if name not in self._missing:
+        if name not in self._missing or name in self.made:
             return
         digest = self._release.files[name]
         if piece.how is How.WHOLE:

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 FILE = "holding.json"
 _DOCUMENT_MAX = 1 << 16
+_NUMBER_MAX = 2**53
+"""Serials are milliseconds, of a clock or one more than the last."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -157,7 +159,7 @@ class Holding:
         pins.verify(signed.document, signed.signature, Purpose.ANNOUNCEMENT)
         try:
             announcement = signed.read()
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise TrustError(
                 f"the announcement cannot be read: {error}", hint="Upgrade Vedette here."
             ) from error
@@ -182,6 +184,8 @@ class Holding:
 
     def _check(self, new: Announcement, signed: SignedAnnouncement, *, older: bool) -> None:
         held = self._held
+        if not 0 < new.serial < _NUMBER_MAX or not 0 < new.generation < _NUMBER_MAX:
+            raise TrustError("the announcement has numbers that no hub counts up to")
         if held.hub and new.hub != held.hub:
             raise TrustError(
                 f"it is the announcement of another hub ({new.hub}) than the one followed"

@@ -8,11 +8,9 @@ from __future__ import annotations
 import io
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -22,8 +20,17 @@ import zstandard
 from msgspec import Struct
 
 import vedette
+from vedette.agent.answers import Body, retry_after_s, skew_s
+from vedette.agent.failures import (
+    CursorError,
+    NotThereError,
+    RefusedError,
+    UnacceptedError,
+    UnavailableError,
+    explained,
+)
 from vedette.agent.settings import AgentSettings
-from vedette.errors import ConfigError, HubError, TrustError
+from vedette.errors import ConfigError, HubError
 from vedette.sensor.wire import Report, SignedAnnouncement
 from vedette.trust.pins import SignedChange, changes_from_json
 
@@ -31,40 +38,10 @@ T = TypeVar("T")
 
 TIMEOUT_S = 30.0
 """Longest silence of the hub while it answers; of a long poll, beyond the wait itself."""
-_DEADLINE_S = 900.0
 _SMALL = 1 << 20
 
-_RETRY_MOST_S = 600.0
 _SHOWN = 200
 _NEVER = frozenset({400, 413, 415, 422})
-
-
-class NotThereError(HubError):
-    """The hub does not have what was asked for (404)."""
-
-
-class RefusedError(TrustError):
-    """The hub does not take our token, or may not be believed to be the hub."""
-
-
-class UnacceptedError(HubError):
-    """The hub will never take what was sent."""
-
-
-class CursorError(HubError):
-    """The hub has counted alerts up to another place than the one that was sent from."""
-
-    def __init__(self, message: str, cursor: str) -> None:
-        super().__init__(message)
-        self.cursor = cursor
-
-
-class UnavailableError(HubError):
-    """The hub asks to be left alone for some time."""
-
-    def __init__(self, message: str, *, hint: str = "", wait_s: float = 0.0) -> None:
-        super().__init__(message, hint=hint)
-        self.wait_s = wait_s
 
 
 class Answer(Struct, frozen=True):
@@ -185,7 +162,7 @@ class Hub:
         with self._asked("GET", path) as answer:
             if answer.status_code != HTTPStatus.OK:
                 raise self._refusal(answer)
-            yield io.BufferedReader(_Body(answer, most, self._where), 1 << 18)
+            yield io.BufferedReader(Body(answer, most, self._where), 1 << 18)
 
     def report(self, report: Report) -> Answer:
         """Send a report.
@@ -250,15 +227,15 @@ class Hub:
         try:
             answer = self._client.send(request, stream=True)
         except (httpx2.TransportError, httpx2.InvalidURL, OSError) as error:
-            raise _explained(error, self._where) from error
-        self.skew_s = _skew_s(answer)
+            raise explained(error, self._where) from error
+        self.skew_s = skew_s(answer)
         try:
             yield answer
         finally:
             answer.close()
 
     def _read(self, answer: httpx2.Response, most: int) -> bytes:
-        body = _Body(answer, most, self._where)
+        body = Body(answer, most, self._where)
         try:
             return body.readall()
         except OSError as error:
@@ -267,7 +244,7 @@ class Hub:
     def _decode(self, body: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HubError(
                 f"{self._where} did not answer like a hub: {error}",
                 hint="Is this the address of vedette serve, with its path prefix if it has one?",
@@ -277,7 +254,7 @@ class Hub:
         status = f"{answer.status_code} {answer.reason_phrase}".strip()
         said = _Said()
         # It may be a proxy's own page.
-        with suppress(HubError, msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(HubError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             said = msgspec.json.decode(self._read(answer, _SMALL), type=_Said)
         text = f": {said.error[:_SHOWN]}" if said.error else ""
         what = f"{answer.request.url.path} of {self._where} answered {status}{text}"
@@ -292,7 +269,7 @@ class Hub:
         if status_code in _NEVER:
             return UnacceptedError(what, hint=hint)
         if status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-            return UnavailableError(what, hint=hint, wait_s=_retry_after_s(answer))
+            return UnavailableError(what, hint=hint, wait_s=retry_after_s(answer))
         return HubError(what, hint=hint or "The hub's log may say why.")
 
 
@@ -300,94 +277,3 @@ _ASK_HINT = (
     "Is the token revoked, expired or another sensor's? On the hub: vedette token list. A new one:"
     " vedette sensor enrol NAME --delivery agent"
 )
-
-
-class _Body(io.RawIOBase):
-    """The body of an answer, as a file with a limit in bytes and in time."""
-
-    def __init__(self, answer: httpx2.Response, most: int, where: str) -> None:
-        self._where = where
-        self._left = most
-        self._most = most
-        self._chunks = answer.iter_raw()
-        self._rest = memoryview(b"")
-        self._until = time.monotonic() + _DEADLINE_S
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        if not self._rest and not self._pull():
-            return 0
-        size = min(len(view), len(self._rest))
-        view[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
-
-    def _pull(self) -> bool:
-        try:
-            for chunk in self._chunks:
-                self._left -= len(chunk)
-                if self._left < 0:
-                    raise OSError(f"{self._where} sent more than {self._most:,} bytes")
-                if time.monotonic() > self._until:
-                    raise OSError(f"{self._where} took longer than {_DEADLINE_S:.0f} s")
-                if chunk:
-                    self._rest = memoryview(chunk)
-                    return True
-        except httpx2.TransportError as error:
-            raise OSError(f"{self._where} cut its answer short: {error}") from error
-        return False
-
-
-def _skew_s(answer: httpx2.Response) -> float | None:
-    try:
-        date = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
-        return None
-    return (datetime.now(UTC) - date).total_seconds() if date.tzinfo else None
-
-
-def _retry_after_s(answer: httpx2.Response) -> float:
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text), _RETRY_MOST_S)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    # Of the hub's own clock: ours may be wrong.
-    try:
-        now = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
-        now = datetime.now(UTC)
-    return min(max((moment - now).total_seconds(), 0.0), _RETRY_MOST_S)
-
-
-def _explained(error: Exception, where: str) -> HubError | RefusedError:
-    if failure := _tls_failure(error):
-        return RefusedError(
-            f"TLS with {where} failed: {failure}",
-            hint="Is the certificate the hub's own? For an authority of your own give its PEM file:"
-            " --ca FILE. If it has expired: renew it on the hub.",
-        )
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return HubError(
-            f"cannot connect to {where}: {str(error) or 'no answer'}",
-            hint="Does vedette serve run there? Check name, port, firewall, and HTTPS_PROXY.",
-        )
-    if isinstance(error, httpx2.TimeoutException):
-        return HubError(f"{where} did not answer in time", hint="It may be overloaded.")
-    return HubError(f"{where} hung up: {error}", hint="It may be restarting.")
-
-
-def _tls_failure(error: BaseException) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message or str(cause)
-        if isinstance(cause, ssl.SSLError):
-            return cause.reason or str(cause)
-        cause = cause.__cause__ or cause.__context__
-    return ""

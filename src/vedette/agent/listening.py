@@ -12,8 +12,9 @@ import time
 import structlog
 
 from vedette.agent.backoff import Backoff
+from vedette.agent.failures import RefusedError, UnavailableError
 from vedette.agent.holding import NO_KEY, Holding
-from vedette.agent.hub import Hub, RefusedError, UnavailableError
+from vedette.agent.hub import Hub
 from vedette.agent.situation import Situation
 from vedette.errors import SensorError, TrustError, VedetteError
 from vedette.sensor.wire import SignedAnnouncement
@@ -23,7 +24,8 @@ log = structlog.get_logger(__name__)
 POLL_S = 50.0
 """How long the hub is asked to hold a poll; proxies give up after 60 s."""
 _KEYS_EVERY_S = 3_600.0
-_HUB_AGAIN_S = 10.0
+_SOON_S = 1.0
+"""A hub that has nothing new and says so sooner is asked again only then."""
 
 
 class Listener:
@@ -64,8 +66,9 @@ class Listener:
 
     def once(self, wait_s: float = 0.0) -> float:
         """Ask once; return the seconds to wait before the next time."""
+        began = time.monotonic()
         try:
-            self._ask(wait_s)
+            is_news = self._ask(wait_s)
         except RefusedError as error:
             self._lost(error)
             return self._backoff.failed()
@@ -82,7 +85,8 @@ class Listener:
             return self._backoff.failed(getattr(error, "wait_s", 0.0))
         self._found()
         self._backoff.worked()
-        return 0.0
+        # It should have kept us waiting; some proxy may not let it.
+        return 0.0 if is_news else max(0.0, _SOON_S - (time.monotonic() - began))
 
     def heard_serial(self, serial: int) -> None:
         """Take note which serial the hub wants, as it says in answer to a report."""
@@ -92,18 +96,20 @@ class Listener:
         elif serial == held and isinstance(self._refused, _OlderError):
             self._allow()
 
-    def _ask(self, wait_s: float) -> None:
+    def _ask(self, wait_s: float) -> bool:
+        """Return whether there was anything new, or may be the next time at once."""
         self._follow_keys()
-        after = 0 if self._is_first else self._holding.serial
-        signed = self._hub.announcement(after, 0.0 if self._is_first else wait_s)
-        self._is_first = False
+        is_first, self._is_first = self._is_first, False
+        after = 0 if is_first else self._holding.serial
+        signed = self._hub.announcement(after, 0.0 if is_first else wait_s)
         if signed is None:
             if not isinstance(self._refused, _OlderError):
                 self._allow()
-            return
+            return is_first
         if self._accept(signed) is None and after:
             raise UnavailableError("the hub says again what is known", wait_s=1.0)
         self._allow()
+        return True
 
     def _accept(self, signed: SignedAnnouncement) -> object:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 FILE = "status.json"
 _SETTLE_S = 0.02
+_SOON_S = 1.0
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -74,13 +76,18 @@ class Reporter:
 
     def run(self, stop: threading.Event, rhythm_s: float) -> None:
         """Report until ``stop`` is set."""
+        settle_s = _SETTLE_S
         while not stop.is_set():
             wait_s = self.once()
             if wait_s:
                 stop.wait(wait_s)  # a hub that is away is not asked more often for a change here
-            else:
-                self._situation.changed.wait(rhythm_s)
-                stop.wait(_SETTLE_S)  # changes come in pairs
+                continue
+            began = time.monotonic()
+            self._situation.changed.wait(rhythm_s)
+            # Changes come in pairs; one after the other, for ever, only if the hub makes them.
+            is_soon = time.monotonic() - began < _SOON_S
+            settle_s = min(2 * settle_s, _SOON_S) if is_soon else _SETTLE_S
+            stop.wait(settle_s)
 
     def once(self) -> float:
         """Report; return the seconds to wait if the hub was not reached."""

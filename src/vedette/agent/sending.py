@@ -7,9 +7,10 @@ import threading
 import structlog
 
 from vedette.agent.backoff import Backoff
-from vedette.agent.hub import CursorError, Hub, UnacceptedError
+from vedette.agent.failures import CursorError, UnacceptedError
+from vedette.agent.hub import Hub
 from vedette.agent.spool import Batch, Spool
-from vedette.errors import VedetteError
+from vedette.errors import HubError, VedetteError
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,11 @@ class Sender:
     def once(self) -> float:
         """Send all that waits; return the seconds to wait if that failed."""
         try:
+            tried = 0, 0
             while (batch := self._spool.head()) is not None:
+                tried = batch.number, 1 + (tried[1] if tried[0] == batch.number else 0)
+                if tried[1] > _TRIES:
+                    raise HubError("the hub names another place each time")
                 self._send(batch)
         except VedetteError as error:
             if not self._backoff.failures:

@@ -27,7 +27,6 @@ from vedette.sensor.wire import (
 
 log = structlog.get_logger(__name__)
 
-_NAMES_SHOWN = 3
 MINUTES_SENT = 15
 
 
@@ -63,8 +62,7 @@ def judge(facts: Facts) -> tuple[State, str]:
     if facts.silent:
         return State.SILENT, "; ".join(filter(None, [facts.silent, facts.refused]))
     if proof is not None and not proof.ok:
-        red = ", ".join(check.name for check in proof.failed[:_NAMES_SHOWN])
-        return State.DRIFTED, "; ".join(filter(None, [f"red: {red}", facts.trouble]))
+        return State.DRIFTED, "; ".join(filter(None, [proof.why, facts.trouble]))
     if why := facts.refused or facts.damaged:
         return State.REFUSED, why
     if proof is None:
