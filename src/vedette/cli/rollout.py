@@ -13,7 +13,7 @@ from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.cli.rollout_lines import phase_text, show_news, span
 from vedette.cli.ruling_options import login
-from vedette.cli.sensor_list import generation_text, state_text
+from vedette.cli.sensor_list import generation_text, shortened, state_text
 from vedette.pipeline import rolling
 from vedette.pipeline.rolling import Noisy, Overview
 from vedette.pipeline.standing import Standing, standings
@@ -69,7 +69,7 @@ def _show_sensors(out: Output, found: Sequence[Standing]) -> None:
             state_text(one.state),
             generation_text(one),
             max(one.alerts.values(), default=0),
-            one.why or "-",
+            shortened(one.why) or "-",
         )
         for one in found
     ]

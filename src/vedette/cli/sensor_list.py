@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -15,6 +17,17 @@ from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import State
 
 _RED = {State.DRIFTED, State.REFUSED}
+_ORDER = (
+    State.DRIFTED,
+    State.REFUSED,
+    State.SILENT,
+    State.BEHIND,
+    State.NEVER,
+    State.FETCHED,
+    State.PROVED,
+)
+_WHY_SHOWN = 120
+_NAMES_SHOWN = 3
 _COLUMNS = (
     "name",
     "state",
@@ -40,10 +53,10 @@ def list_command(out: Output) -> None:
         before = ahead(opened)
     if news:
         show_news(out, news)
-    out.table(_COLUMNS, [_row(one) for one in found])
-    for one in found:
-        if one.why and one.state not in {State.PROVED, State.NEVER}:
-            out.warn(f"{one.name}: {one.why}")
+    found.sort(key=lambda one: (_ORDER.index(one.state), one.name))
+    if found:
+        out.table(_COLUMNS, [_row(one) for one in found])
+        _summarise(out, found)
     if before:
         out.warn(
             f"{', '.join(before[:5])}{' and more' if before[5:] else ''} accepted a later"
@@ -53,6 +66,32 @@ def list_command(out: Output) -> None:
     if not found:
         out.say("No sensors yet. See: vedette sensor add --help")
     out.result(found)
+
+
+def _summarise(out: Output, found: Sequence[Standing]) -> None:
+    """Say how many are in which state, and why; what is the same of several, once."""
+    counts = Counter(one.state for one in found)
+    parts = [f"{counts[state]:,} {state_text(state)}" for state in _ORDER if counts[state]]
+    (out.good if counts[State.PROVED] == len(found) else out.warn)(
+        f"{len(found):,} sensor{'s' if len(found) > 1 else ''}: {', '.join(parts)}"
+    )
+    reasons: dict[str, list[str]] = {}
+    for one in found:
+        if one.state is not State.PROVED and one.why:
+            reasons.setdefault(one.why, []).append(one.name)
+    for text, names in reasons.items():
+        whole = "" if len(text) <= _WHY_SHOWN else f" (all of it: vedette sensor show {names[0]})"
+        out.warn(f"{_some(names)}: {shortened(text)}{whole}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN:,} more" if names[_NAMES_SHOWN:] else ""
+    return f"{', '.join(names[:_NAMES_SHOWN])}{more}"
+
+
+def shortened(text: str) -> str:
+    """Return the first words of a text, as many as have room in a line."""
+    return text if len(text) <= _WHY_SHOWN else f"{text[:_WHY_SHOWN].rsplit(' ', 1)[0]} ..."
 
 
 def _row(one: Standing) -> tuple[object, ...]:

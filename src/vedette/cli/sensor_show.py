@@ -12,7 +12,7 @@ from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment
 from vedette.cli.sensor_doctor import show_findings
 from vedette.cli.sensor_list import generation_text, proved_at, since, state_text
-from vedette.pipeline.standing import Standing, standing
+from vedette.pipeline.standing import Standing, ago, standing
 from vedette.sensor.finding import Severity
 from vedette.sensor.wire import EngineState, EveState, Report, State
 from vedette.store import EventRecord
@@ -46,7 +46,7 @@ def show(out: Output, name: str, events: int) -> None:
 def _show_state(out: Output, one: Standing) -> None:
     out.say(one.name, style="bold")
     mark = {State.PROVED: out.good, State.DRIFTED: out.bad, State.REFUSED: out.bad}
-    text = f"{state_text(one.state)} for {since(one.since)}" if one.since else "never heard of"
+    text = state_text(one.state) + (f" for {since(one.since)}" if one.since else "")
     mark.get(one.state, out.warn)(f"{text}{f': {one.why}' if one.why else ''}")
     out.say(f"  generation {generation_text(one)}")
     out.say(
@@ -82,14 +82,22 @@ def _show_report(out: Output, report: Report) -> None:
 def _show_engine(out: Output, engine: EngineState) -> None:
     if not engine.version:
         return
-    up = f", up {engine.uptime_s / 3_600:.1f} h" if engine.uptime_s >= 0 else ""
+    up = f", up {ago(engine.uptime_s)}" if engine.uptime_s >= 0 else ""
     took = f", took {engine.reload_s:.2f} s" if engine.reload_s >= 0 else ""
-    at = f", rules loaded {engine.reloaded_at}{took}" if engine.reloaded_at else took
+    at = f", rules loaded {_loaded(engine.reloaded_at)}{took}" if engine.reloaded_at else took
     out.say(f"  engine: Suricata {engine.version}{up}{at}")
     if engine.packets or engine.dropped:
         share = 100 * engine.dropped / max(1, engine.packets + engine.dropped)
         out.say(f"  packets: {engine.packets:,}, dropped {engine.dropped:,} ({share:.2f} %)")
     (out.warn if engine.alerts_lost else out.say)(f"  alerts lost: {engine.alerts_lost:,}")
+
+
+def _loaded(said: str) -> str:
+    """Return when, in the way of all times here; as the engine said it if that is no time."""
+    try:
+        return moment(datetime.fromisoformat(said))
+    except ValueError:
+        return said
 
 
 def _show_eve(out: Output, eve: EveState) -> None:

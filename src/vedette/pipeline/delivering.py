@@ -237,13 +237,12 @@ def keep_proof(
     has_drifted = not proof.ok and (before is None or before.state != State.DRIFTED)
     is_repaired = proof.ok and before is not None and before.state == State.DRIFTED
     holds_told = told is not None and told.content_id == proof.content_id
-    red = ", ".join(check.name for check in proof.failed)
     report = Report(
         at=datetime.now(UTC),
         by=_BY,
         delivery=sensor.delivery,
         state=State.PROVED if proof.ok else State.DRIFTED,
-        why="" if proof.ok else f"failed: {red}",
+        why=proof.why,
         serial=told.serial if told and holds_told else before.serial if before else 0,
         generation=proof.generation,
         content_id=proof.content_id,

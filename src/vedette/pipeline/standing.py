@@ -22,6 +22,14 @@ from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import EngineState, Report, State
 from vedette.store import AnnouncementRecord, SensorRecord, StateRecord
 
+_NEVER = {
+    Delivery.LOCAL: "nothing came into force there yet: vedette sensor doctor NAME",
+    Delivery.SSH: "nothing came into force there yet: vedette sensor doctor NAME",
+    Delivery.AGENT: "its agent never reported. Start it there; the command is lost? vedette sensor"
+    " enrol NAME --again",
+    Delivery.STICK: "it is on no network, so that nothing can be heard of it",
+}
+_NEVER_FETCHED = "it never fetched. Paste there what this prints: vedette sensor enrol NAME --again"
 _ROUNDS = 3
 _SILENT_MIN_S = 180
 
@@ -195,6 +203,8 @@ def _standing(
     state, why = state_now(
         record, wanted, asked_here=delivery.is_pushed, now=now, silent_after_s=limit
     )
+    if state is State.NEVER:
+        why = _NEVER.get(delivery, _NEVER_FETCHED)
     since = record.since if record else 0
     if record and state is State.SILENT and record.state != State.SILENT:
         since = record.at + limit
@@ -227,13 +237,12 @@ def _of_proof(sensor: SensorRecord) -> StateRecord | None:
     if sensor.proof is None:
         return None
     proof = msgspec.convert(sensor.proof, type=Proof)
-    red = ", ".join(check.name for check in proof.failed)
     report = Report(
         at=proof.at,
         by="hub",
         delivery=Delivery.LOCAL,
         state=State.PROVED if proof.ok else State.DRIFTED,
-        why="" if proof.ok else f"failed: {red}",
+        why=proof.why,
         generation=proof.generation,
         content_id=proof.content_id,
         engine=EngineState(version=proof.engine),

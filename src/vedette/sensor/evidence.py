@@ -11,6 +11,11 @@ from msgspec import Struct
 from vedette.sensor.release import Release
 
 
+_SAID = 2
+_NAMED = 3
+"""Of red checks: how many are told whole in one line, and how many more by name."""
+
+
 class Check(Struct, frozen=True, kw_only=True):
     """One question to the engine and its answer."""
 
@@ -42,6 +47,18 @@ class Proof(Struct, frozen=True, kw_only=True):
     def failed(self) -> tuple[Check, ...]:
         """What is not as it should be."""
         return tuple(check for check in self.checks if not check.ok)
+
+    @property
+    def why(self) -> str:
+        """For people at night: the first red checks, what was found and what to do; ``""``: none is.
+
+        A set that lost something makes several checks red; its first tells what to do.
+        """
+        red = self.failed
+        said = [f"{c.name}: {c.detail or f'{c.expected}; got: {c.got}'}" for c in red[:_SAID]]
+        if more := ", ".join(check.name for check in red[_SAID : _SAID + _NAMED]):
+            said.append(f"also red: {more}{' and others' if red[_SAID + _NAMED :] else ''}")
+        return " ".join(said)
 
     def with_check(self, check: Check) -> Proof:
         """Return the proof with one more check."""

@@ -96,8 +96,9 @@ def _files(installed: Installed, bad: Sequence[str]) -> Check:
         expected="the files in the rules directory are those that were published",
         got=f"{len(installed.release.files)} files, {len(bad)} damaged or missing",
         detail=(
-            f"{', '.join(bad[:_NAMES_SHOWN])}: somebody changed what the engine will load at its"
-            " next start. Push again; nobody but Vedette may write there."
+            f"{', '.join(bad[:_NAMES_SHOWN])}{' and others' if bad[_NAMES_SHOWN:] else ''} changed"
+            " by hand or gone: the engine would load that at its next start. It is put right by"
+            " itself, unless on_drift is report: then push. Nobody but Vedette may write there."
             if bad
             else ""
         ),

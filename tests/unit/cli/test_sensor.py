@@ -108,6 +108,35 @@ def test_the_list_has_all_that_is_asked_about_a_sensor(cli: Cli, suricata: FakeS
     assert "EVE lag" in head
 
 
+def test_a_file_that_was_edited_is_named_and_what_to_do(
+    cli: Cli, suricata: FakeSuricata, short_path: Path
+) -> None:
+    cli("sensor", "push")
+    (edited,) = (short_path / "rules/current").glob("vedette-domain*.lst")
+    edited.write_bytes(b"")
+    assert cli("sensor", "prove").code == 9
+    (why,) = [one["why"] for one in cli("sensor", "list", "--json").json]
+    assert why.startswith(f"files: {edited.name} changed by hand or gone")
+    assert "on_drift" in why
+    assert f"gate: files: {edited.name} changed" in cli("sensor", "list").out
+    assert why in cli("sensor", "show", "gate").out
+
+
+def test_what_is_wrong_comes_first_and_the_same_of_several_is_said_once(
+    cli: Cli, suricata: FakeSuricata
+) -> None:
+    cli("sensor", "push")
+    for name in ("a1", "a2", "a3", "a4"):
+        cli("sensor", "enrol", name)
+    cli("sensor", "enrol", "u1", "--delivery", "suricata-update")
+    listed = cli("sensor", "list").out
+    rows = [line.split()[0] for line in listed.splitlines()[1:7]]
+    assert rows == ["a1", "a2", "a3", "a4", "u1", "gate"]
+    assert "6 sensors: 5 never heard, 1 proved" in listed
+    assert "a1, a2, a3 and 1 more: its agent never reported" in listed
+    assert "u1: it never fetched" in listed
+
+
 def test_a_drift_is_counted_and_shown_with_its_reason(cli: Cli, suricata: FakeSuricata) -> None:
     cli("sensor", "push")
     suricata.stop()
@@ -116,7 +145,11 @@ def test_a_drift_is_counted_and_shown_with_its_reason(cli: Cli, suricata: FakeSu
     cli("sensor", "prove")
     listed = cli("sensor", "list").out
     assert "RED: drifted" in listed
-    assert "gate: failed: " in listed
+    assert "1 sensor: 1 RED: drifted" in listed
+    assert "gate: rules.loaded: The engine has not loaded Vedette's rules file." in listed
+    assert "all of it: vedette sensor show gate" in listed
+    (why,) = [one["why"] for one in cli("sensor", "list", "--json").json]
+    assert why in cli("sensor", "show", "gate").out
     shown = cli("sensor", "show", "gate")
     assert "RED: drifted for" in shown.out
     assert "What happened" in shown.out

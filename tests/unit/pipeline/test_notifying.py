@@ -272,7 +272,7 @@ def test_a_proof_that_fails_and_one_that_heals_are_told(hub: Hub, hook: Loopback
         "Vedette: sensor gate does not answer",
         "Vedette: sensor gate holds generation 5",
     ]
-    assert "failed: canary" in json.loads(hook.requests[0].body)["message"]
+    assert "canary: 1; got: 0" in json.loads(hook.requests[0].body)["message"]
 
 
 def test_an_agent_that_went_silent_is_told_once_and_when_it_is_back(

@@ -152,12 +152,16 @@ def test_a_proof_of_an_older_vedette_counts(hub: Hub) -> None:
         "target": "7.0",
         "engine": "7.0.10",
         "ok": False,
-        "checks": [{"name": "files", "ok": False, "expected": "", "got": ""}],
+        "checks": [{"name": "files", "ok": False, "expected": "all there", "got": "1 gone"}],
         "elapsed_s": 1.0,
     }
     hub.store.fleet.add_proof("gate", AT, 2, ok=False, body=json.dumps(proof).encode())
     one = standing(hub, "gate", NOW)
-    assert (one.state, one.why, one.generation) == (State.DRIFTED, "failed: files", 2)
+    assert (one.state, one.why, one.generation) == (
+        State.DRIFTED,
+        "files: all there; got: 1 gone",
+        2,
+    )
 
 
 def test_a_report_of_a_newer_vedette_is_no_reason_to_fail() -> None:
