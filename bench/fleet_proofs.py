@@ -6,6 +6,7 @@ waited for is what the hub knows: a report with a green proof of the new generat
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def table(options: Options) -> Table:
             "half of them s",
             "**all of them s**",
             "with the build s",
+            "CPU s of hub, agents and engines",
         ),
         rows,
         (
@@ -62,20 +64,23 @@ def _measured(
     served = ServedHub(options.scratch / f"proofs-{version}", size, sensors)
     seconds: list[list[float]] = []
     built: list[float] = []
-    with served.serving(), _sensors(served, version):
+    spent: list[float] = []
+    with served.serving() as hub, _sensors(served, version) as processes:
         _until_proved(served, sensors)
         for _ in range(options.repeat):
-            started = time.time()
+            before, started = _cpu_s([hub, *processes]), time.time()
             served.change(changes)
             announced, proved = _until_proved(served, sensors)
             seconds.append([at - announced for at in proved])
             built.append(max(proved) - started - served.pull_s)
+            spent.append(_cpu_s([hub, *processes]) - before)
     return (
         version,
         spread([min(one) for one in seconds]),
         spread([median(one) for one in seconds]),
         spread([max(one) for one in seconds]),
         spread(built),
+        spread(spent),
     )
 
 
@@ -100,12 +105,14 @@ def _until_proved(served: ServedHub, sensors: int) -> tuple[float, list[float]]:
 
 
 @contextmanager
-def _sensors(served: ServedHub, version: str) -> Iterator[None]:
+def _sensors(served: ServedHub, version: str) -> Iterator[list[int]]:
+    """Run all sensors; yields their processes."""
     with Hub(served.settings) as hub:
         key = public_key(hub)
     if key is None:
         raise BenchError("the hub has no key")
     names = list(served.tokens)
+    started: list[int] = []
     with ExitStack() as stack:
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix="vd-"))
         for part in range(_PROCESSES):
@@ -120,10 +127,16 @@ def _sensors(served: ServedHub, version: str) -> Iterator[None]:
             root = Path(__file__).parent.parent
             process = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=root)
             stack.callback(_end, process)
+            started.append(process.pid)
             if process.stdin:
                 process.stdin.write(msgspec.json.encode(order) + b"\n")
                 process.stdin.flush()
-        yield
+        yield started
+
+
+def _cpu_s(processes: Sequence[int]) -> float:
+    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in processes)
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
