@@ -9,10 +9,11 @@ import msgspec
 from vedette.errors import SensorError
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.difference import difference
-from vedette.sensor.install import Installed, RulesDirectory
-from vedette.sensor.proof import Plan, Proof, prove
+from vedette.sensor.install import Installed, RulesDirectory, State
+from vedette.sensor.proof import Check, Plan, Proof, prove
 from vedette.sensor.reach import directory_of, engine_of, reached
 from vedette.sensor.release import entry_of, file_name, is_lookable
+from vedette.sensor.reload import Activity, activity, mark
 from vedette.sensor.settings import Sensor
 from vedette.sensor.traffic import Traffic, prove_traffic
 
@@ -86,10 +87,30 @@ def prove_on(
         removed=withdrawn(before, installed) if before else {},
     )
     proof = prove(engine, sensor.name, installed, plan)
+    if state and (doubt := _doubt(engine, directory, installed, state)):
+        proof = proof.with_check(doubt)
     if state and {check.name for check in proof.failed} - _NOT_THE_ENGINE:
         with suppress(SensorError):  # whoever may only read can still prove
             directory.remember(None)
     return proof
+
+
+def _doubt(
+    engine: SuricataSocket, directory: RulesDirectory, installed: Installed, state: State
+) -> Check | None:
+    """Return a red check if the engine may have loaded other files than those that are there."""
+    now = mark(engine, state.mark)
+    if activity(state.mark, now) is Activity.NONE or directory.is_as_proved(installed):
+        return None
+    return Check(
+        name="files.loaded",
+        ok=False,
+        expected="nobody wrote to the files between their last proof and a load by somebody else",
+        got="somebody did",
+        detail="Whether the engine loaded what was published cannot be known by samples. Push"
+        " again: it will be reloaded.",
+        kind="indirect",
+    )
 
 
 def withdrawn(before: Installed, installed: Installed) -> dict[str, list[str]]:

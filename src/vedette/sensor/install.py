@@ -90,6 +90,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """Of each set as the engine loaded it; a delta over the socket does not change it."""
     before: str = ""
     """Name of the generation that was in force before."""
+    files: dict[str, str] = {}
+    """How its files looked from outside (see :func:`looks`) before they were compared."""
 
 
 class RulesDirectory:
@@ -223,21 +225,15 @@ class RulesDirectory:
             _explain(error, f"cannot write {path}")
 
     def is_as_proved(self, installed: Installed) -> bool:
-        """Whether nobody wrote to the files of a generation since the last proof.
+        """Whether nobody wrote to the files of a generation since it was proved.
 
         Whatever else loaded them meanwhile, an engine that started or another tool's reload, then
         loaded what was published. Canaries cannot tell: one entry that is wrong does not harm them.
         """
-        if damaged(installed):
-            return False
         if installed.elsewhere:
-            return True  # their times are not known here
-        try:
-            proved_at = (self.path / _STATE_FILE).stat().st_mtime_ns
-            files = [installed.path / name for name in installed.release.files]
-            return all(path.stat().st_mtime_ns <= proved_at for path in files)
-        except OSError:
-            return False
+            return not damaged(installed)  # how they look there is not known here
+        state = self.state()
+        return state is not None and state.files == looks(installed) and not damaged(installed)
 
     def _place(self, release: Release) -> Path:
         """Where it already is, whole, or a name that is free."""
@@ -302,6 +298,19 @@ def damaged(installed: Installed) -> list[str]:
         return installed.elsewhere.damaged(installed)
     files = installed.release.files.items()
     return [name for name, digest in files if digest_of(installed.path / name) != digest]
+
+
+def looks(installed: Installed) -> dict[str, str]:
+    """Return what changes with each file whenever somebody writes to it; no clock has a say.
+
+    A further link to a file, of the next generation, changes nothing of it.
+    """
+    found = {}
+    for name in installed.release.files:
+        with suppress(OSError):
+            status = (installed.path / name).stat()
+            found[name] = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+    return found
 
 
 def _read(path: Path) -> Installed | None:

@@ -21,7 +21,7 @@ from vedette.sensor.check import check_rules
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.crossover import keep_speed, speed_of
 from vedette.sensor.delta import Delta, SetChange, TooFar, plan
-from vedette.sensor.install import Installed, RulesDirectory, State
+from vedette.sensor.install import Installed, RulesDirectory, State, looks
 from vedette.sensor.owner import claim
 from vedette.sensor.proof import Plan, Proof, holds, prove
 from vedette.sensor.protocol import EngineGoneError, Outcome
@@ -149,6 +149,7 @@ class _Push:
         self._before = before
         self._installed = installed
         self._state = directory.state()
+        self._looks = looks(installed)
         self._speed = speed_of(directory)
 
     def run(self) -> tuple[_Step, Proof]:
@@ -264,6 +265,7 @@ class _Push:
                 mark=step.mark,
                 memcaps=memcaps,
                 before=self._before.path.name if self._before else "",
+                files=self._looks,
             )
         )
 

@@ -210,6 +210,27 @@ def test_files_that_nobody_touched_are_built_upon_whatever_loaded_them(desk: Any
     assert desk.push({"names": NAMES[1:]}).how == "delta"
 
 
+@pytest.mark.parametrize("is_touched", [False, True])
+def test_files_that_were_changed_and_put_back_around_a_foreign_reload_make_a_proof_red(
+    desk: Any, is_touched: bool
+) -> None:
+    desk.push({"names": NAMES})
+    path = Path(desk.sensor.rules) / "current/names.lst"
+    right = path.read_bytes()
+    if is_touched:
+        wrong = base64.b64encode(b"wrong.example") + b"\n"
+        path.write_bytes(wrong + b"".join(right.splitlines(keepends=True)[1:]))
+    desk.engine.begin_reload()
+    time.sleep(2 * desk.engine.reload_s)
+    if is_touched:
+        path.write_bytes(right)
+    proof = prove_held(desk.sensor, members=1, seed=3)
+    assert [check.name for check in proof.failed] == ["files.loaded"] * is_touched
+    pushed = push(desk.sensor, *desk.release({"names": NAMES}))
+    assert pushed.proof.ok
+    assert prove_held(desk.sensor).ok
+
+
 def test_an_engine_that_ends_in_the_middle_is_waited_for_and_proved(desk: Any) -> None:
     desk.push({"names": NAMES})
 
