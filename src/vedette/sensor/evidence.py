@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from vedette.sensor.release import Release
 
-
 _SAID = 2
 _NAMED = 3
 """Of red checks: how many are told whole in one line, and how many more by name."""
@@ -50,7 +49,7 @@ class Proof(Struct, frozen=True, kw_only=True):
 
     @property
     def why(self) -> str:
-        """For people at night: the first red checks, what was found and what to do; ``""``: none is.
+        """For people: the first red checks, what was found and what to do; ``""``: none is red.
 
         A set that lost something makes several checks red; its first tells what to do.
         """
