@@ -183,7 +183,7 @@ CASES: dict[str, tuple[Callable[[Desk], None], str, set[str]]] = {
     "a reload of broken files": (
         reload_broken_files,
         "somebody reloaded the rules",
-        {"more.canary", "more.members"},
+        {"more.canary", "more.members", "files.loaded"},
     ),
     "a restart with older files": (
         restart_with_older_files,

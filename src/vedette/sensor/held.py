@@ -99,6 +99,8 @@ def _doubt(
     engine: SuricataSocket, directory: RulesDirectory, installed: Installed, state: State
 ) -> Check | None:
     """Return a red check if the engine may have loaded other files than those that are there."""
+    if not state.files or state.content_id != installed.release.content_id:
+        return None  # an older Vedette wrote it down, or it is not about these files
     now = mark(engine, state.mark)
     if activity(state.mark, now) is Activity.NONE or directory.is_as_proved(installed):
         return None
