@@ -11,17 +11,22 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from tests.contract.agent.conftest import NAMES, Site, proved, state, wait_until, why
 
+from vedette.agent.asking import prove_now
+from vedette.agent.settings import AgentSettings
 from vedette.ruleset.manifest import SetInfo
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.install import RulesDirectory, damaged
 from vedette.sensor.protocol import Outcome
 from vedette.sensor.release import entry_of, file_name
 from vedette.sensor.settings import Delivery
+from vedette.sensor.traffic import Traffic
 from vedette.sensor.wire import State
 from vedette.testing.engine import Engine, Live
 
@@ -37,6 +42,10 @@ def site(engine: Engine, short_path: Path) -> Iterator[Sited]:
         made.live = live
         made.hub_starts()
         yield made
+
+
+def agent_settings(site: Site, **changes: Any) -> AgentSettings:
+    return msgspec.structs.replace(site.settings, **changes)
 
 
 def ask(name: str) -> None:
@@ -62,6 +71,8 @@ def test_a_change_at_the_hub_becomes_an_alert_here_and_a_hit_there(site: Sited) 
         delivered = agent.situation.facts.delivered
         assert delivered is not None
         assert (delivered.how, delivered.added, delivered.removed) == ("delta", 1, 5)
+        proof = prove_now(agent_settings(site), Traffic(resolver="127.0.0.1"))
+        assert (proof.ok, proof.generation, proof.checks[-1].name) == (True, 2, "traffic")
         ask(f"www.{new}")
         wait_until(lambda: hits(site) == [f"www.{new}"], 30)
         wait_until(lambda: sum(agent.situation.rates.values()) == 1)
@@ -212,6 +223,8 @@ def test_where_another_tool_installs_it_is_only_asked_to_and_proved(
             assert "rules.enabled" in why(agent)
             (theirs / "disable.conf").unlink()
             wait_until(proved(agent, 2), 60)
+            proof = prove_now(agent_settings(site, **changes), Traffic(resolver="127.0.0.1"))
+            assert (proof.ok, proof.generation, proof.checks[-1].name) == (True, 2, "traffic")
         report = site.once(**{**changes, "update_command": ()})
     assert report.delivery == "suricata-update"
     assert report.state is State.PROVED

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import msgspec
 
 from vedette.agent.failures import RefusedError
 from vedette.agent.holding import NO_KEY, Holding
@@ -44,7 +46,7 @@ def examine(
         findings += _spool(spool, settings)
     installed = directory_of(settings.sensor).current()
     sets: tuple[SetInfo, ...] = installed.release.sets if installed else ()
-    return [*findings, *diagnose(settings.sensor, config=settings.yaml, sets=sets)]
+    return [*findings, *_engine(settings, sets)]
 
 
 def examine_from_outside(settings: AgentSettings) -> list[Finding]:
@@ -61,12 +63,18 @@ def examine_from_outside(settings: AgentSettings) -> list[Finding]:
         holding = Holding(state)
     except VedetteError as error:
         findings.append(_broken(str(error), "The agent does not start.", error.hint))
-        return [*findings, *diagnose(settings.sensor, config=settings.yaml)]
+        return [*findings, *_engine(settings)]
     try:
         return examine(settings, holding, hub, spool)
     finally:
         if hub:
             hub.close()
+
+
+def _engine(settings: AgentSettings, sets: Sequence[SetInfo] = ()) -> list[Finding]:
+    """Look at the engine; where another tool installs, that is not wrong."""
+    sensor = msgspec.structs.replace(settings.sensor, delivery=settings.delivery)
+    return diagnose(sensor, config=settings.yaml, sets=sets)
 
 
 def _hub(settings: AgentSettings, hub: Hub | None) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 import structlog
 
+from vedette.agent.asking import prove_now
 from vedette.agent.examining import examine_from_outside
 from vedette.agent.holding import Holding
 from vedette.agent.reporting import read_status
@@ -20,6 +21,7 @@ from vedette.agent.settings import DELIVERIES, AgentSettings, load
 from vedette.cli.agent_status import show_findings, show_status
 from vedette.cli.logs import log_events
 from vedette.cli.output import Output, with_output
+from vedette.cli.proof_lines import query_of, show_proof, traffic_options
 from vedette.errors import HubError, SensorError, TrustError
 from vedette.sensor.settings import OnDrift
 from vedette.sensor.wire import Report, State
@@ -137,6 +139,32 @@ def status(out: Output, given: dict[str, Any]) -> None:
     show_status(out, found, Holding(state).now)
     out.result(found)
     if found.report.state is not State.PROVED:
+        click.get_current_context().exit(_RED)
+
+
+@agent.command()
+@with_output
+@traffic_options
+@_with_options
+def prove(
+    out: Output,
+    given: dict[str, Any],
+    *,
+    all_checks: bool,
+    traffic: bool,
+    resolver: str,
+    interface: str,
+) -> None:
+    """Ask the engine now whether it holds what was brought into force last.
+
+    --traffic: a query for the name of this generation's canary is sent, and its alert awaited in
+    eve.json.
+    """
+    query = query_of(traffic=traffic, resolver=resolver, interface=interface)
+    proof = prove_now(_settings(given), query)
+    show_proof(out, proof, whole=all_checks)
+    out.result(proof)
+    if not proof.ok:
         click.get_current_context().exit(_RED)
 
 

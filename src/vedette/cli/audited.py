@@ -119,6 +119,7 @@ READING: frozenset[str] = frozenset(
 APART: dict[str, str] = {
     "agent": "stands on a sensor, without a hub; what it does is in its reports",
     "agent doctor": "stands on a sensor, without a hub",
+    "agent prove": "stands on a sensor, without a hub",
     "agent status": "stands on a sensor, without a hub",
     "bundle import": "stands on a sensor, without a hub",
     "demo": "has a hub of its own, which it throws away",

@@ -10,13 +10,13 @@ import click
 
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output
-from vedette.errors import UsageError, VedetteError
+from vedette.cli.proof_lines import query_of, show_proof, traffic_options
+from vedette.errors import VedetteError
 from vedette.pipeline.delivering import prove_current, push_current, pushed_sensors
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.side_by_side import SideBySide
 from vedette.sensor.proof import Proof
 from vedette.sensor.push import Pushed
-from vedette.sensor.traffic import Traffic
 
 T = TypeVar("T")
 
@@ -76,11 +76,8 @@ def _show_push(out: Output, pushed: Pushed) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--all-checks", is_flag=True, help="Show the checks that are fine, too.")
-@click.option("--traffic", is_flag=True, help="Also send one DNS query and await its alert.")
-@click.option("--resolver", default="", metavar="ADDRESS", help="Whom to ask for that name.")
-@click.option("--interface", default="", metavar="NAME", help="Put the query on this wire.")
 @with_output
+@traffic_options
 def prove(
     out: Output,
     names: tuple[str, ...],
@@ -92,12 +89,10 @@ def prove(
 ) -> None:
     """Ask sensors (all without NAMES) whether they hold what was pushed last.
 
-    --traffic is for a sensor on this machine: a query for the name of this generation's canary is
-    sent, and its alert awaited in eve.json.
+    --traffic: a query for the name of this generation's canary is sent on the sensor's machine, and
+    its alert awaited in eve.json. Where an agent stands: vedette agent prove --traffic.
     """
-    if (resolver or interface) and not traffic:
-        raise UsageError("--resolver and --interface are for --traffic", hint="Add --traffic.")
-    query = Traffic(resolver=resolver, interface=interface) if traffic else None
+    query = query_of(traffic=traffic, resolver=resolver, interface=interface)
 
     def job(one: Hub, name: str) -> Proof:
         return prove_current(one, name, traffic=query)
@@ -109,25 +104,6 @@ def prove(
         proofs, failed = _results(out, _all(opened, chosen(out, opened, names), job), show)
     out.result({"proofs": proofs, "failed": failed})
     leave(failed, proofs)
-
-
-def show_proof(out: Output, proof: Proof, *, whole: bool) -> None:
-    """Print a proof: one line, and the checks that are red (or all)."""
-    total = len(proof.checks)
-    line = (
-        f"{proof.sensor}: Suricata {proof.engine} holds generation {proof.generation}:"
-        f" {total - len(proof.failed)} of {total} checks in {proof.elapsed_s:.2f} s"
-    )
-    if proof.ok:
-        out.good(line)
-    else:
-        out.bad(line.replace(" holds ", " does NOT hold "))
-    for check in proof.checks:
-        if not check.ok or whole or check.name == "traffic":
-            mark = out.good if check.ok else out.bad
-            mark(f"  {check.name}: {check.expected}; got: {check.got}")
-            if check.detail:
-                out.say(f"         {check.detail}")
 
 
 def _all(
