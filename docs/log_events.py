@@ -164,6 +164,10 @@ MEANS: dict[str, str] = {
     "hits.found": "Alerts of our rules were read.",
     "hits.refused": "The hub never takes a batch of alerts; it is counted and left out.",
     "hits.sent": "The hub took alerts from the agent.",
+    "hits.too_many_new": (
+        "An agent began more groups of hits than a sensor may in a while; what comes beyond that is"
+        " counted and not kept."
+    ),
     "hits.unsent": "The hub did not take alerts; they wait in the spool.",
     "holding.damaged": (
         "The agent's own notes cannot be read. What is installed stays, nothing new is accepted."
