@@ -20,7 +20,7 @@ from vedette.errors import UnusableValueError, VedetteError
 from vedette.model import IndicatorType
 from vedette.normalize import Reason, normalize
 from vedette.ruleset.coverage import markdown
-from vedette.sensor import elsewhere, proof, set_proof, traffic
+from vedette.sensor import elsewhere, held, proof, set_proof, traffic
 from vedette.sources import BUILTIN, filters, formats
 from vedette.sources.filters import UNPUBLISHED
 from vedette.sources.formats import FORMATS
@@ -248,7 +248,7 @@ def test_every_indicator_type_is_covered_and_every_engine_profile_is_named() -> 
 
 
 def test_every_check_of_a_proof_is_documented_and_no_other() -> None:
-    modules = (proof, set_proof, elsewhere)
+    modules = (proof, set_proof, elsewhere, held)
     source = "".join(Path(one.__file__).read_text(encoding="utf-8") for one in modules)
     made = {
         name.replace("{self._info.name}", "<set>").replace("{info.name}", "<set>")
