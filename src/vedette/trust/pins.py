@@ -54,7 +54,7 @@ class SignedChange(Struct, frozen=True, kw_only=True):
         """
         try:
             return msgspec.json.decode(self.document.encode(), type=KeyChange)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise TrustError(f"a key change is damaged: {error}") from error
 
 
@@ -220,7 +220,7 @@ def changes_from_json(data: bytes) -> tuple[SignedChange, ...]:
         raise TrustError("the list of key changes is too long")
     try:
         return msgspec.json.decode(data, type=tuple[SignedChange, ...])
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise TrustError(f"the list of key changes is damaged: {error}") from error
 
 
@@ -230,9 +230,11 @@ def changes_to_json(changes: Sequence[SignedChange]) -> bytes:
 
 
 def _met(pins: Pins, signed: SignedChange, change: KeyChange) -> Pins:
-    """Find the place of the given key in the chain."""
-    if change.add in pins.keys:
-        return msgspec.structs.replace(pins, changes=change.number)
+    """Find the place of the given key in the chain: the first change that it signed itself.
+
+    The one that added it was signed by a key that is not known here. Its number is not believed:
+    anybody could write it, and have all later changes passed over.
+    """
     if key_id_of(signed.signature) in {key.id for key in pins.public_keys}:
         return _take(pins, signed, change)
     return pins
