@@ -13,6 +13,11 @@ def test_the_wait_doubles_is_spread_and_has_an_end() -> None:
         assert max(waits) - min(waits) > doubled / 2, "they do not come at once"
 
 
+def test_a_hub_that_is_away_for_a_month_is_still_asked() -> None:
+    backoff = Backoff()
+    assert all(0 < backoff.failed() <= 90 for _ in range(50_000))
+
+
 def test_a_hub_that_asks_for_more_gets_it_and_success_begins_anew() -> None:
     backoff = Backoff()
     assert backoff.failed(100) == 100
