@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import httpx2
@@ -30,7 +31,8 @@ from vedette.agent.failures import (
     explained,
 )
 from vedette.agent.settings import AgentSettings
-from vedette.errors import ConfigError, HubError
+from vedette.agent.tokens import read_token
+from vedette.errors import ConfigError, HubError, VedetteError
 from vedette.sensor.wire import Report, SignedAnnouncement
 from vedette.trust.pins import SignedChange, changes_from_json
 
@@ -65,6 +67,8 @@ class Endpoint(NamedTuple):
     url: str
     token: str
     tls: ssl.SSLContext
+    token_file: str = ""
+    """Where a new token is looked for when this one is refused; ``""``: nowhere."""
 
     @classmethod
     def of(cls, settings: AgentSettings, token: str) -> Endpoint:
@@ -80,7 +84,7 @@ class Endpoint(NamedTuple):
                 f"certificate file {settings.ca_file} cannot be used: {error}",
                 hint="It must exist, be readable, and be in PEM format.",
             ) from error
-        return cls(settings.hub.rstrip("/") + "/", token, tls)
+        return cls(settings.hub.rstrip("/") + "/", token, tls, settings.token_file)
 
 
 class Hub:
@@ -89,6 +93,7 @@ class Hub:
     def __init__(self, endpoint: Endpoint) -> None:
         """Do not connect yet."""
         self._where = endpoint.url
+        self._token_file = endpoint.token_file
         self._socket: socket.socket | None = None
         self.skew_s: float | None = None
         """Our clock less the hub's, to the second, as of the last answer."""
@@ -229,10 +234,19 @@ class Hub:
         except (httpx2.TransportError, httpx2.InvalidURL, OSError) as error:
             raise explained(error, self._where) from error
         self.skew_s = skew_s(answer)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            self._read_token_again()
         try:
             yield answer
         finally:
             answer.close()
+
+    def _read_token_again(self) -> None:
+        """Show the token that stands in its file by now, from the next request on."""
+        if self._token_file:
+            with suppress(VedetteError):
+                token = read_token(Path(self._token_file)).text
+                self._client.headers["Authorization"] = f"Bearer {token}"
 
     def _read(self, answer: httpx2.Response, most: int) -> bytes:
         body = Body(answer, most, self._where)

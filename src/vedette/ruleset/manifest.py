@@ -158,7 +158,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             manifest = msgspec.json.decode(data, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BundleError(
                 f"not a manifest: {error}",
                 hint="It is damaged; `vedette bundle build --whole` makes a new generation.",

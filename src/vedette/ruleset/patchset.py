@@ -83,7 +83,7 @@ def read_index(stream: BinaryIO) -> PatchSet:
         raise BundleError("what came is no set of patches", hint=_HINT)
     try:
         index = msgspec.json.decode(_exactly(stream, length), type=PatchSet)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"the index of the patches is damaged: {error}", hint=_HINT) from error
     if index.format > FORMAT:
         raise BundleError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple, Self
 
@@ -10,13 +12,22 @@ import msgspec
 from msgspec import Struct
 
 from vedette.buffers import DatasetType, Profile
-from vedette.errors import SensorError
+from vedette.errors import BundleError, SensorError
 from vedette.ruleset.engine import Target
-from vedette.ruleset.manifest import Manifest, RuleInfo, SetInfo
+from vedette.ruleset.manifest import Manifest, RuleInfo, RulesInfo, SetInfo
 
 RULES_FILE = "vedette.rules"
 JSON_VALUE_KEY = "v"
 """The member of a line of an ndjson set that is compared with the buffer (``value_key``)."""
+
+
+_RESERVED = frozenset({".", "..", RULES_FILE, "release.json"})
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_TYPES = frozenset(DatasetType)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CONTENT_ID = re.compile(r"[0-9a-f]{1,64}")
+_GENERATION_MAX = 10**9
+_NUMBER_MAX = 2**53
 
 
 class Release(Struct, frozen=True, kw_only=True):
@@ -41,11 +52,20 @@ class Release(Struct, frozen=True, kw_only=True):
         """Take the part of a bundle that is for one kind of engine.
 
         Raises:
-            BundleError: The bundle was not built for it.
+            BundleError: The bundle was not built for it, or cannot be installed anywhere.
         """
         rules = manifest.rules_for(target)
-        sets = tuple(manifest.set(name) for name in rules.sets)
+        try:
+            sets = tuple(manifest.set(name) for name in rules.sets)
+        except KeyError as error:
+            raise BundleError(f"its rules load a set that it does not have: {error}") from error
         files = {file_name(info): info.sha256 for info in sets}
+        if len(files) < len(sets) or not _is_sound(manifest, rules, sets):
+            raise BundleError(
+                "the manifest has names or numbers that Vedette"
+                " gives to none",
+                hint="It is damaged, or the hub was taken over. What is installed stays.",
+            )
         return cls(
             generation=manifest.generation,
             content_id=manifest.content_id,
@@ -54,6 +74,29 @@ class Release(Struct, frozen=True, kw_only=True):
             sets=sets,
             rules=rules.rules,
         )
+
+
+def _is_sound(manifest: Manifest, rules: RulesInfo, sets: Sequence[SetInfo]) -> bool:
+    """Whether all that becomes a path, or is calculated with, is what it looks like.
+
+    Whoever has the hub and its key may say which rules a sensor loads, and nothing else: not which
+    other files are read or written there, nor that its agent ends.
+    """
+    names = [file_name(info) for info in sets]
+    digests = [rules.sha256, *(info.sha256 for info in sets)]
+    numbers = (
+        n
+        for info in sets
+        for n in (info.entries, info.value_bytes, info.memcap_bytes, info.hashsize)
+    )
+    return (
+        0 < manifest.generation < _GENERATION_MAX
+        and _CONTENT_ID.fullmatch(manifest.content_id) is not None
+        and all(_NAME.fullmatch(name) and name not in _RESERVED for name in names)
+        and all(map(_SHA256.fullmatch, digests))
+        and all(info.type in _TYPES for info in sets)
+        and all(0 <= number < _NUMBER_MAX for number in numbers)
+    )
 
 
 def file_name(info: SetInfo) -> str:
