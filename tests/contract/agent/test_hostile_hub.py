@@ -237,7 +237,8 @@ def test_a_patch_that_makes_one_file_a_thousand_times_makes_it_once(held: Site) 
     before = msgspec.json.decode(held.bundle_file(2, "manifest.json").read_bytes())
     held.publish([*NAMES, "third.example"])
     after = msgspec.json.decode(held.bundle_file(3, "manifest.json").read_bytes())
-    target = held.in_force and held.ask(lambda hub: (hub.store.fleet.sensor("gate").proof or {})["target"])
+    known = held.ask(lambda hub: hub.store.fleet.sensor("gate"))
+    target = known.proof["target"]
     rules = next(one for one in after["rules"] if one["profile"] == target)
     body = held.bundle_file(3, rules["file"]).read_bytes()
     names = [Piece(name="vedette.rules", how=How.WHOLE, size=len(body))] * 40
