@@ -384,7 +384,7 @@ def test_patches_of_what_is_not_here_are_not_found(desk: Desk, agent: Agent) -> 
     for path, status in (
         (f"/patch/{'0' * 64}/1/{TARGET}", 404),
         (f"/patch/{there}/99/{TARGET}", 404),
-        (f"/patch/{there}/{10**30}/{TARGET}", 404),
+        (f"/patch/{there}/{10**30}/{TARGET}", 400),
         (f"/patch/{there}/1/8.0+context", 404),
         (f"/patch/{there}/1/9.9", 400),
         ("/patch/..%2f..%2fetc/1/7.0", 400),
