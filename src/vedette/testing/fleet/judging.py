@@ -184,9 +184,13 @@ def off_times(stage: Stage, watcher: Watcher) -> Off:
             continue
         since = one.asked_at if since is None else since
         if one.is_there:
-            longest = max(longest, one.at - since)
+            longest = max(longest, one.at - since - _overlap(since, one.at, watcher.stalls))
             since = None
     return Off(longest, own)
+
+
+def _overlap(began: float, ended: float, stalls: Sequence[tuple[float, float]]) -> float:
+    return sum(max(0.0, min(ended, b) - max(began, a)) for a, b in stalls)
 
 
 def _first_proof(watcher: Watcher) -> float | None:

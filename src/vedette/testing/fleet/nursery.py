@@ -101,6 +101,8 @@ class Nursery:
         """End the process that the others came from; they go on."""
         self._process.kill()
         self._process.wait()
+        for name in ("faketime_shm_", "sem.faketime_sem_"):  # libfaketime's, which a kill leaves
+            Path("/dev/shm", f"{name}{self._process.pid}").unlink(missing_ok=True)  # noqa: S108
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 with suppress(OSError):

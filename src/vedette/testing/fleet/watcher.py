@@ -19,6 +19,8 @@ from vedette.testing.fleet.raw import RawSocket, spelt
 
 _PAUSE_S = 0.02
 _TIMEOUT_S = 30.0
+_TICK_S = 0.02
+_STALL_S = 0.2
 
 
 class Answer(NamedTuple):
@@ -132,8 +134,11 @@ class Watcher:
         self._asked_at = 0.0
         self._engine: RawSocket | None = None
         self._ended = threading.Event()
+        self.stalls: list[tuple[float, float]] = []
+        """Times in which the machine did not let us run: nobody can have seen anything."""
         self._thread = threading.Thread(target=self._look_on, daemon=True)
         self._thread.start()
+        threading.Thread(target=self._tick_on, daemon=True).start()
 
     def __enter__(self) -> Self:
         """It looks."""
@@ -154,6 +159,14 @@ class Watcher:
             except (OSError, ValueError, KeyError):
                 self.answers.append(Answer(time.monotonic(), False, self._asked_at, failed=True))
                 self._hang_up()
+
+    def _tick_on(self) -> None:
+        before = time.monotonic()
+        while not self._ended.wait(_TICK_S):
+            now = time.monotonic()
+            if now - before > _STALL_S:
+                self.stalls.append((before, now))
+            before = now
 
     def _look(self) -> None:
         self._asked_at = time.monotonic()
