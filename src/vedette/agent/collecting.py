@@ -28,6 +28,8 @@ from vedette.sensor.wire import Delivered
 log = structlog.get_logger(__name__)
 
 _KEPT = 4
+_KEPT_UNSURE = 32
+"""As long as the engine was not asked which one it holds."""
 _TIMEOUT_S = 900
 _LINES_SHOWN = 3
 
@@ -77,7 +79,7 @@ class Collector(Applier):
         with self.directory.lock():
             installed = self.directory.install(release, fetched.sources)
             self.directory.switch(installed)
-            self.directory.prune(_KEPT)
+            self._prune()
         self.staging.clear()
         self._elsewhere.known = [
             installed,
@@ -95,6 +97,18 @@ class Collector(Applier):
                 at=datetime.now(UTC),
             )
         return proof
+
+    def _prune(self) -> None:
+        """Forget old generations, but not the one that the engine holds, however old it is.
+
+        Its tool may come once a day; what is not known cannot be recognised, and would be called a
+        drift.
+        """
+        held = self._elsewhere.held
+        if held is not None:
+            self.directory.prune(_KEPT, held.path.name)
+        else:
+            self.directory.prune(_KEPT_UNSURE)
 
     def _run(self) -> None:
         """Run the command that installs.

@@ -218,6 +218,7 @@ class Keeper:
         rhythm_s = self._settings.rhythm_s
         self._prove_at = time.monotonic() + (rhythm_s if proof.ok else min(rhythm_s, _RED_S))
         engine = self._engine(proof)
+        is_back = bool(self._situation.facts.silent)
 
         def change(facts: Facts) -> None:
             facts.proof = proof
@@ -232,8 +233,8 @@ class Keeper:
                 facts.trouble = facts.damaged = ""
 
         self._situation.note(change)
-        if not proof.ok:
-            self.red.set()
+        if is_back or not proof.ok:
+            self.red.set()  # what the doctor found while the engine was away is not so any more
 
     def _engine(self, proof: Proof) -> EngineState:
         try:

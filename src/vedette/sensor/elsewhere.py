@@ -67,6 +67,11 @@ class ElsewhereWatch(Watch):
         self._held: Installed | None = None
         self._loaded: list[Path] = []
 
+    @property
+    def held(self) -> Installed | None:
+        """Which of the known generations the engine held when it was asked last."""
+        return self._held
+
     def _see(self, engine: SuricataSocket, since: Seen | None) -> Seen:
         configuration = Running(engine, engine.reloads(since.mark.reloads if since else 0))
         if since is None:

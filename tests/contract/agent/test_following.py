@@ -22,9 +22,12 @@ from vedette.agent.running import Agent, alone
 from vedette.config import ServeSettings
 from vedette.errors import BusyError, ConfigError, TrustError
 from vedette.pipeline.announcing import wanted_for
+from vedette.pipeline.hub import Hub
 from vedette.pipeline.signing import rotate, signing_key
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import SignedAnnouncement, State
+from vedette.store.tokens import Scope
 from vedette.testing.faults import Fault, FaultKind
 from vedette.trust.keys import SigningKey
 from vedette.trust.minisign import Purpose, sign
@@ -342,3 +345,59 @@ def test_an_agent_without_anything_to_install_is_heard_of(site: Site) -> None:
         assert why(agent) == "no generation is installed yet"
     record = site.ask(lambda hub: hub.store.reports.state_of("gate"))
     assert (record.state, record.generation) == ("behind", 0)
+
+
+def test_a_new_token_in_its_file_is_taken_without_a_restart(site: Site) -> None:
+    site.publish(NAMES)
+    with site.running() as agent:
+        wait_until(proved(agent, 1))
+
+        def enrol_again(hub: Hub) -> str:
+            hub.store.tokens.revoke_of("gate", by="test", now=int(time.time()))
+            scopes = {Scope.FETCH, Scope.REPORT}
+            return hub.store.tokens.add("gate", scopes, by="test", now=int(time.time()))
+
+        key = site.token_file.read_text().splitlines()[1]
+        site.token_file.write_text(f"{site.ask(enrol_again)}\n{key}\n")
+        site.publish([*NAMES, "new.example"])
+        wait_until(proved(agent, 2))
+
+
+def test_the_doctor_looks_again_when_the_engine_is_back(site: Site) -> None:
+    site.publish(NAMES)
+    site.engine.stop()
+    with site.running() as agent:
+        wait_until(lambda: state(agent) is State.SILENT)
+        wait_until(lambda: _broken(agent))
+        site.engine.start()
+        wait_until(proved(agent, 1))
+        wait_until(lambda: not _broken(agent), 30)
+
+
+def _broken(agent: Agent) -> list[str]:
+    found = agent.situation.facts.findings or ()
+    return [one.title for one in found if "cannot be asked" in one.title]
+
+
+def test_what_another_tool_installed_long_ago_is_behind_and_no_drift(site: Site) -> None:
+    site.publish(NAMES)
+    site.once()  # for whoever installs there
+    delivery = Delivery.SURICATA_UPDATE
+    with site.running(delivery=delivery, state=str(site.path / "beside")) as agent:
+        wait_until(proved(agent, 1))
+        for number in range(2, 8):
+            site.publish([*NAMES, f"new{number}.example"])
+            wait_until(lambda wanted=number: _asked_for(agent, wanted))
+            proof = agent.situation.facts.proof
+            assert proof is not None
+            assert (state(agent), proof.generation, proof.ok) == (State.BEHIND, 1, True)
+
+
+def _asked_for(agent: Agent, generation: int) -> bool:
+    """Whether a generation is known here, and the engine was asked since."""
+    known = [one.release.generation for one in agent.applier.recent()]
+    before = agent.situation.facts.proof
+    if generation not in known or before is None:
+        return False
+    wait_until(lambda: agent.situation.facts.proof is not before)
+    return True
