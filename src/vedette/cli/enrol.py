@@ -19,9 +19,7 @@ from vedette.sensor.settings import Delivery
 @click.option(
     "--delivery",
     type=click.Choice([way.value for way in FETCHING]),
-    default=Delivery.AGENT.value,
-    show_default=True,
-    help="Who fetches, and brings it into force.",
+    help="Who fetches, and brings it into force (default: agent; with --again: as before).",
 )
 @click.option("--ring", type=click.Choice(["canary"]), help="Get new generations first.")
 @click.option(
@@ -43,7 +41,7 @@ def enrol_command(out: Output, name: str, **given: Any) -> None:
         enrolled = enrol(
             opened,
             name,
-            Delivery(given["delivery"]),
+            Delivery(given["delivery"]) if given["delivery"] else None,
             by=who(),
             now=int(time.time()),
             ring=given["ring"] or "",

@@ -95,7 +95,7 @@ def revoke(out: Output, token: str) -> None:
         record = opened.store.tokens.revoke(name, by=who(), now=int(time.time()))
     out.good(f"token {record.id} opens nothing any more")
     if record.sensor:
-        out.say(f"A new one for {record.sensor}: vedette token add --sensor {record.sensor} ...")
+        out.say(f"A new one for {record.sensor}: vedette sensor enrol {record.sensor} --again")
     out.result(record)
 
 

@@ -81,7 +81,7 @@ class Enrolled(Struct, frozen=True, kw_only=True):
 def enrol(
     hub: Hub,
     name: str,
-    delivery: Delivery,
+    delivery: Delivery | None,
     *,
     by: str,
     now: int,
@@ -94,7 +94,7 @@ def enrol(
     Args:
         hub: The open state directory.
         name: Of the sensor.
-        delivery: One of ``FETCHING``.
+        delivery: One of ``FETCHING``; None: as it is, or by an agent.
         by: Who does it.
         now: Epoch seconds.
         ring: ``canary``, or with all the others.
@@ -118,10 +118,11 @@ def enrol(
     key, ca = signing_key(hub).public.text, authority(hub.settings.serve)
     revoked = 0
     if again:
-        delivery = _same(name, delivery, known[name].get("delivery", Delivery.LOCAL))
+        delivery = _same(name, delivery, str(known[name].get("delivery", Delivery.LOCAL)))
         ring = str(known[name].get("ring", ""))
         revoked = hub.store.tokens.revoke_of(name, by=by, now=now)
     else:
+        delivery = delivery or Delivery.AGENT
         hub.store.fleet.add_sensor(name, {"delivery": delivery.value, "ring": ring})
     given = _Given(
         url=address(hub.settings.serve),
@@ -142,14 +143,18 @@ def enrol(
     )
 
 
-def _same(name: str, delivery: Delivery, known: object) -> Delivery:
-    if delivery.value != known:
+def _same(name: str, delivery: Delivery | None, known: str) -> Delivery:
+    if known not in FETCHING:
+        raise UsageError(
+            f"sensor '{name}' does not fetch ({known}), so that it has no token",
+            hint=f"To have it fetch: vedette sensor remove {name}, then enrol it without --again.",
+        )
+    if delivery not in {None, known}:
         raise UsageError(
             f"sensor '{name}' gets its generations by {known}",
-            hint=f"Enrol it with --delivery {known}; or remove it first: vedette sensor remove"
-            f" {name}",
+            hint=f"Leave --delivery out; or remove it first: vedette sensor remove {name}",
         )
-    return delivery
+    return Delivery(known)
 
 
 def address(serve: ServeSettings) -> str:

@@ -142,12 +142,18 @@ class Gate:
             )
 
 
+def _new_one(record: TokenRecord) -> str:
+    if record.sensor:
+        return f"A new one, on the hub: vedette sensor enrol {record.sensor} --again"
+    return "A new one, on the hub: vedette token add"
+
+
 def _why(record: TokenRecord | None, *, given: bool) -> tuple[str, str, str]:
     """Return the reason, for counting, the error and the hint of a refusal."""
     if record is not None and record.revoked_at:
-        return "revoked", f"token {record.id} was revoked", "On the hub: vedette token list"
+        return "revoked", f"token {record.id} was revoked", _new_one(record)
     if record is not None:
-        return "expired", f"token {record.id} has expired", "On the hub: vedette token add"
+        return "expired", f"token {record.id} has expired", _new_one(record)
     if not given:
         return "none", "a token is needed", "Send it as: Authorization: Bearer vdt_..."
     hint = "Is it complete? It is shown once, when it is made: vedette token add"

@@ -259,3 +259,15 @@ def test_several_sensors_are_pushed_to_side_by_side(cli: Cli, suricata: FakeSuri
     assert pushed.code == 8
     assert [one["sensor"] for one in pushed.json["pushed"]] == ["gate"]
     assert [one["sensor"] for one in pushed.json["failed"]] == ["gone"]
+
+
+def test_a_new_token_needs_no_word_on_how_the_sensor_fetches(
+    cli: Cli, suricata: FakeSuricata
+) -> None:
+    cli("sensor", "enrol", "u1", "--delivery", "suricata-update")
+    again = cli("sensor", "enrol", "u1", "--again", "--json")
+    assert (again.code, again.json["delivery"], again.json["revoked"]) == (0, "suricata-update", 1)
+    other = cli("sensor", "enrol", "u1", "--again", "--delivery", "agent")
+    assert (other.code, "gets its generations by suricata-update" in other.err) == (2, True)
+    pushed = cli("sensor", "enrol", "gate", "--again")
+    assert (pushed.code, "does not fetch (local)" in pushed.err) == (2, True)
