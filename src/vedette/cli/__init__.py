@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
@@ -65,6 +66,10 @@ NOUNS = {
 """Every command and the module of this package that has it, as a function of the same name."""
 
 
+_STRICT = 0o077
+_NOT_OTHERS = 0o022
+
+
 class _Commands(MutableMapping[str, click.Command]):
     """Imports a command when it is asked for: beside an engine nothing of the hub is there."""
 
@@ -105,6 +110,8 @@ class _Commands(MutableMapping[str, click.Command]):
 def vedette(context: click.Context, config: str | None, verbose: int) -> None:
     """Threat intelligence that network sensors actually hold."""
     context.obj = config
+    # Whatever it was started by: nobody else may write where what sensors load comes from.
+    os.umask(os.umask(_STRICT) | _NOT_OTHERS)
     _log_to_stderr(verbose)
 
 
@@ -115,6 +122,7 @@ def _log_to_stderr(verbose: int) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,  # without what the variables held: secrets
             printable_event,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],

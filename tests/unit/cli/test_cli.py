@@ -198,3 +198,56 @@ def test_the_command_line_imports_a_command_only_when_it_is_asked_for() -> None:
         "vedette.cli.output",
         "vedette.cli",
     ]
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_nobody_else_writes_what_sensors_load_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    (tmp_path / "domains.txt").write_text("evil.example\n")
+    (tmp_path / "domains.txt").chmod(0o600)
+    tmp_path.chmod(0o700)
+    for line in (
+        "init",
+        "source add list domains.txt --name domains --type domain --format lines",
+        "source pull",
+        "bundle build",
+        "key show",
+        "sensor enrol gate --delivery agent",
+        "backup b.vedette",
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "vedette", *line.split()],
+            cwd=tmp_path,
+            umask=mask,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stderr)
+    modes = {path: path.lstat().st_mode for path in tmp_path.rglob("*") if not path.is_symlink()}
+    assert not {path: oct(mode) for path, mode in modes.items() if mode & 0o022}
+    secrets = [*tmp_path.glob("state/keys/*.key"), tmp_path / "b.vedette"]
+    assert len(secrets) == 2
+    assert {oct(modes[path] & 0o777) for path in secrets} == {"0o600"}
+    assert not modes[tmp_path / "state/vedette.db"] & 0o007
+    assert modes[tmp_path / "state/keys"] & 0o777 == 0o700
+
+
+def test_a_log_says_what_failed_and_not_what_the_variables_held() -> None:
+    """Keys and tokens are among them; and what others sent, with escapes of terminals."""
+    program = (
+        "import structlog\n"
+        "from vedette.cli import _log_to_stderr\n"
+        "_log_to_stderr(2)\n"
+        "def ask(key):\n"
+        "    raise ValueError('no\\x1b[2J')\n"
+        "try:\n"
+        "    ask('vdt_0_' + 'secret')\n"
+        "except ValueError:\n"
+        "    structlog.get_logger().exception('asked')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "ValueError: no\\x1b[2J" in done.stderr
+    assert "secret" not in done.stderr
+    assert "\x1b[2J" not in done.stderr
