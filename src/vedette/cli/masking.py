@@ -58,7 +58,11 @@ def _text(value: Any) -> str:
 
 
 def masked_text(text: str) -> str:
-    """Return a text without the secrets that may stand in it."""
+    """Return a text without the secrets that may stand in it, and that can be stored.
+
+    Names of files, and so arguments, may be bytes that are no text.
+    """
+    text = text.encode("utf-8", "backslashreplace").decode()
     setting = _SETTING.match(text)
     if setting and _names_a_secret(setting["name"]) and setting["value"]:
         return f"{setting['name']}={MASK}"

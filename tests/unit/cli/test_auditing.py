@@ -223,3 +223,21 @@ def test_audit_shows_the_last_first_and_finds_a_subject(cli: Cli, short_path: Pa
 def test_audit_says_when_there_is_nothing(cli: Cli) -> None:
     assert "Nothing was changed yet." in cli("audit").out
     assert cli("audit", "--since", "1h", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff\xfe", b"caf\xe9.tar", b"a\n2026-11-24 00:00:00Z root", b"a\x1b[2J\x1b]0;x\x07"]
+)
+def test_no_argument_breaks_the_trail_or_writes_another_line(tmp_path: Path, name: bytes) -> None:
+    def run(*words: str | bytes) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "vedette", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+
+    assert run("init").returncode == 0
+    failed = run("sensor", "remove", name)
+    assert failed.returncode == 2
+    assert b"Traceback" not in failed.stderr
+    trail = run("audit", "--long")
+    assert trail.returncode == 0
+    assert sum(line.startswith(b"20") for line in trail.stdout.splitlines()) == 2
+    assert not set(trail.stdout) & set(range(0x20)) - {0x0A}
