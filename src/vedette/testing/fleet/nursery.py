@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,7 @@ class Nursery:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         """Start the process that all others are forked from."""
+        self._lock = threading.Lock()
         self._process = subprocess.Popen(  # noqa: S603 - ours
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
@@ -134,9 +136,11 @@ class Nursery:
             "program": program,
             "environment": dict(environment or {}),
         }
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-        return Child(int(self._process.stdout.readline()), code_file)
+        with self._lock:  # the answer is to this order
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            pid = int(self._process.stdout.readline())
+        return Child(pid, code_file)
 
 
 def main() -> None:
