@@ -42,8 +42,7 @@ def explained(error: Exception, where: str) -> HubError | RefusedError:
     if failure := _tls_failure(error):
         return RefusedError(
             f"TLS with {where} failed: {failure}",
-            hint="Is the certificate the hub's own? For an authority of your own give its PEM file:"
-            " --ca FILE. If it has expired: renew it on the hub.",
+            hint=_PLAIN if "WRONG_VERSION" in failure else _CERTIFICATE,
         )
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return HubError(
@@ -53,6 +52,13 @@ def explained(error: Exception, where: str) -> HubError | RefusedError:
     if isinstance(error, httpx2.TimeoutException):
         return HubError(f"{where} did not answer in time", hint="It may be overloaded.")
     return HubError(f"{where} hung up: {error}", hint="It may be restarting.")
+
+
+_PLAIN = "Something there does not speak TLS. Is it the right port, and has [serve] a tls_cert?"
+_CERTIFICATE = (
+    "Is the certificate the hub's own? For an authority of your own give its PEM file: --ca FILE."
+    " If it has expired: renew it on the hub."
+)
 
 
 def _tls_failure(error: BaseException) -> str:

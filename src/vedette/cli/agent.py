@@ -116,7 +116,9 @@ def _leave(out: Output, report: Report, problem: str) -> None:
         case State.REFUSED:
             raise TrustError(report.why)
         case State.SILENT | State.BEHIND | State.NEVER:
-            raise SensorError(problem or report.why)
+            if problem and report.state is not State.SILENT:
+                raise HubError(problem)
+            raise SensorError(report.why or problem)
         case State.PROVED | State.FETCHED:
             if problem:
                 raise HubError(problem)

@@ -11,7 +11,7 @@ from vedette.cli.auditing import note
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, moment, size
 from vedette.config import FILE_NAME, Settings, find_config, load
-from vedette.errors import ConfigError
+from vedette.errors import ConfigError, UsageError
 from vedette.pipeline.backing_up import back_up
 from vedette.pipeline.backup_index import Index
 from vedette.pipeline.hub import Hub
@@ -20,7 +20,7 @@ from vedette.pipeline.restoring import restore as put_back
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path())
 @click.option(
     "--keep",
     type=click.IntRange(min=0),
@@ -28,8 +28,10 @@ from vedette.pipeline.restoring import restore as put_back
     help="With a directory: so many backups stay there; 0: all.",
 )
 @with_output
-def backup(out: Output, file: Path, *, keep: int) -> None:
+def backup(out: Output, file: str, *, keep: int) -> None:
     """Write a backup of the hub to FILE, or with the time as its name into the directory FILE.
+
+    What ends with / is a directory, and with --keep it is one, too; it is made if it is not there.
 
     It may run while `vedette run` and `vedette serve` work. In it: the database, the signing keys,
     vedette.toml, the generations that sensors are told or hold, lists and reports that were taken
@@ -37,7 +39,7 @@ def backup(out: Output, file: Path, *, keep: int) -> None:
     """
     config = find_config(click.get_current_context().find_root().obj)
     with hub() as opened, out.progress("copying"):
-        made = back_up(opened, file, config=config, keep=keep)
+        made = back_up(opened, _target(file, keep=keep), config=config, keep=keep)
     out.good(f"wrote {made.path} ({size(made.size)})")
     _say(out, made.index)
     for path in made.removed:
@@ -47,6 +49,20 @@ def backup(out: Output, file: Path, *, keep: int) -> None:
         for path in made.index.outside:
             out.say(f"       {path}")
     out.result(made)
+
+
+def _target(file: str, *, keep: int) -> Path:
+    """Return where to write; make the directory if it is meant to be one."""
+    target = Path(file)
+    if file.endswith("/") or keep:
+        try:
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{file} cannot be a directory of backups: {error.strerror or error}",
+                hint="Name another one; for a single file leave out --keep and the last /.",
+            ) from error
+    return target
 
 
 def _say(out: Output, index: Index) -> None:

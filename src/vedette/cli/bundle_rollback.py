@@ -46,6 +46,10 @@ def rollback_command(out: Output, generation: int, why: str, wait_s: int) -> Non
         reason = f"rollback: {why}" if why else "rollback"
         serial = announce(opened, found, login(), reason, at_once=True).read().serial
         out.good(f"generation {found.number} is current until a build publishes new content")
+        out.say(
+            "     What is wrong and still listed comes back with it. Until it is held or allowed:"
+            " vedette rollout pause"
+        )
         names = [one.name for one in pushed_sensors(opened)]
         pushed, failed = push_all(out, opened, names) if names else ([], [])
         others = _wait(opened, names, wait_s)

@@ -39,13 +39,17 @@ def show(out: Output) -> None:
         return
     show_news(out, one)
     out.say(
-        f"generation {one.of}: {phase_text(one)}, since {span(one.rollout.started_at)}",
+        f"generation {one.of}: {phase_text(one)}, since {span(_since(one))}",
         style="bold",
     )
     _show_progress(out, one, limits.soak_s)
     _show_sensors(out, found)
     _show_noisy(out, noisy)
     out.result(_document(one, found, noisy))
+
+
+def _since(one: Overview) -> int:
+    return one.rollout.ended_at if one.rollout.state == "stopped" else one.rollout.started_at
 
 
 def _show_progress(out: Output, one: Overview, soak_s: int) -> None:
@@ -55,6 +59,9 @@ def _show_progress(out: Output, one: Overview, soak_s: int) -> None:
         proved = f"all proved for {span(rollout_.proved_at)}" if rollout_.proved_at else "not all"
         out.say(f"  canaries: {proved}; needed {soak_s} s without a break")
         out.say(f"  the others: {f'generation {others.generation}' if others else 'nothing yet'}")
+    elif rollout_.state == "stopped":
+        until = "" if rollout_.is_held else " until a build publishes new content"
+        out.say(f"  all sensors are told generation {one.newest.generation}{until}")
     elif rollout_.spread_at:
         out.say(f"  told to all sensors {moment(_utc(rollout_.spread_at))}")
     if one.waiting and not rollout_.is_held:
@@ -158,6 +165,10 @@ def resume(out: Output, *, again: bool) -> None:
             f"generation {one.newest.generation} stays until a build publishes new content;"
             f" generation {one.of} once more: vedette bundle rollback {one.of}"
         )
+        out.say(
+            "What is wrong and still listed comes back with that build. To hold it: vedette"
+            " indicator hold VALUE --why TEXT"
+        )
     elif one:
         out.good(f"generation {one.of}: {phase_text(one)}")
     out.result({"announced": let.announced or None, "rollout": msgspec.to_builtins(let.rollout)})
@@ -206,7 +217,7 @@ def history_command(out: Output, limit: int) -> None:
             one.why,
             rollouts[one.serial].state if one.serial in rollouts else "put back",
             moment(_utc(rollouts[one.serial].spread_at)) if one.serial in rollouts else "at once",
-            one.serial,
+            str(one.serial),
         )
         for one in announced
     ]

@@ -14,7 +14,12 @@ def show_news(out: Output, one: Overview) -> None:
     rollout = one.rollout
     if rollout.state == "stopped" and rollout.is_held:
         out.bad(f"the roll-out of generation {one.of} was stopped: {rollout.why}")
-        out.say(f"     All sensors are told generation {one.newest.generation}. {_next(one)}")
+        out.say(f"     All sensors are told generation {one.newest.generation}.")
+        out.say(
+            "     What alerted most: vedette rollout show. A wrong indicator: vedette indicator"
+            " hold VALUE --why TEXT"
+        )
+        out.say(f"     {_next(one)}")
     elif rollout.state == "paused":
         out.warn(
             f"the roll-out of generation {one.of} is paused: {rollout.why or 'no reason given'}"

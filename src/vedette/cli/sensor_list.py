@@ -120,7 +120,10 @@ def state_text(state: State) -> str:
 def generation_text(one: Standing) -> str:
     """Return which generation is held, and which one is told if that is another."""
     held = str(one.generation or "-")
-    return held if one.wanted in {one.generation, 0} else f"{held} (told {one.wanted})"
+    if one.wanted in {one.generation, 0}:
+        return held
+    same = ", the same" if one.state is State.PROVED else ""  # of two numbers, one content
+    return f"{held} (told {one.wanted}{same})"
 
 
 def proved_at(one: Standing) -> datetime | None:

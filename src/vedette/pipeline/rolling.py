@@ -284,7 +284,7 @@ def stop(hub: Hub, who: str, why: str, now: int = 0) -> RolloutRecord:
         told = _in_force(hub)
         if told.rollout.phase not in {"canary", "watch"}:
             raise UsageError(
-                f"the roll-out of generation {told.newest.generation} is {told.rollout.state}",
+                f"the roll-out is {told.rollout.state} already",
                 hint="To put the fleet back to an older one: vedette bundle rollback N",
             )
         return _stop(hub, told, why, now or int(time.time()), by=who)

@@ -103,6 +103,12 @@ def test_once_says_what_it_did_and_exits_by_it(site: Site) -> None:
     assert "502" in done.stderr
 
 
+def test_once_without_a_hub_from_the_first_day_on_exits_as_one_that_is_away(site: Site) -> None:
+    site.hub_ends()
+    done = run(site, "--once")
+    assert (done.returncode, "502" in done.stderr) == (12, True)
+
+
 def test_status_and_doctor_say_what_is_known_with_and_without_an_agent(site: Site) -> None:
     done = run(site, "status")
     assert done.returncode == 8

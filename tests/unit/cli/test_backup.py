@@ -158,3 +158,15 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_what_is_meant_as_a_directory_becomes_one(cli: Cli, short_path: Path) -> None:
+    assert cli("backup", f"{short_path}/all/").code == 0
+    assert cli("backup", short_path / "kept", "--keep", 2).code == 0
+    for name in ("all", "kept"):
+        (made,) = (short_path / name).iterdir()
+        assert cli("restore", made, "--check").code == 0
+        assert stat.S_IMODE((short_path / name).stat().st_mode) == 0o700
+    (short_path / "file").write_bytes(b"")
+    refused = cli("backup", short_path / "file", "--keep", 2)
+    assert (refused.code, "cannot be a directory of backups" in refused.err) == (2, True)

@@ -86,6 +86,10 @@ def test_a_flood_stops_it_and_is_the_first_thing_that_is_said(cli: Cli, short_pa
     for command in (("rollout", "show"), ("sensor", "list")):
         first = cli(*command).out.splitlines()[0]
         assert "the roll-out of generation 2 was stopped: 12,345 alerts a minute on first" in first
+    shown = cli("rollout", "show").out
+    assert "vedette indicator hold VALUE" in shown
+    assert "generation 2: stopped, since 0 s" in shown or "since 1 s" in shown
+    assert "  all sensors are told generation 1\n" in shown
     assert cli("sensor", "push").code == 0
     assert generations(cli) == {"first": 1, "gate": 1}
     build(cli, short_path, "one", "three")
@@ -128,7 +132,11 @@ def test_stopped_by_hand_everybody_is_put_back(cli: Cli) -> None:
     assert "all sensors are told generation 1" in stopped.out
     assert cli("sensor", "push").code == 0
     assert generations(cli) == {"first": 1, "gate": 1}
-    assert "stays until a build publishes new content" in cli("rollout", "resume").out
+    resumed = cli("rollout", "resume").out
+    assert "stays until a build publishes new content" in resumed
+    assert "vedette indicator hold VALUE" in resumed
+    shown = cli("rollout", "show").out
+    assert "all sensors are told generation 1 until a build publishes new content" in shown
 
 
 @pytest.mark.usefixtures("fleet")
