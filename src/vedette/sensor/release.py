@@ -62,8 +62,7 @@ class Release(Struct, frozen=True, kw_only=True):
         files = {file_name(info): info.sha256 for info in sets}
         if len(files) < len(sets) or not _is_sound(manifest, rules, sets):
             raise BundleError(
-                "the manifest has names or numbers that Vedette"
-                " gives to none",
+                "the manifest has names or numbers that Vedette gives to none",
                 hint="It is damaged, or the hub was taken over. What is installed stays.",
             )
         return cls(

@@ -58,7 +58,8 @@ class State(StrEnum):
     BEHIND = "behind"
     """It holds (proved) another generation than the wanted one; it is on its way."""
     DRIFTED = "drifted"
-    """It was asked and does not hold what was installed; ``why`` tells what is red, and what to do."""
+    """It was asked and does not hold what was installed; ``why`` tells what is red and what to
+    do."""
     SILENT = "silent"
     """Its engine, or its agent, does not answer: nothing is known now."""
     REFUSED = "refused"

@@ -226,7 +226,8 @@ def test_audit_says_when_there_is_nothing(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"\xff\xfe", b"caf\xe9.tar", b"a\n2026-11-24 00:00:00Z root", b"a\x1b[2J\x1b]0;x\x07"]
+    "name",
+    [b"\xff\xfe", b"\xe9t\xe9.tar", b"a\n2026-11-24 00:00:00Z root", b"a\x1b[2J\x1b]0;x\x07"],
 )
 def test_no_argument_breaks_the_trail_or_writes_another_line(tmp_path: Path, name: bytes) -> None:
     def run(*words: str | bytes) -> subprocess.CompletedProcess[bytes]:
