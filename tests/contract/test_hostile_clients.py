@@ -289,3 +289,31 @@ def test_a_token_in_a_path_is_in_no_log_and_in_no_audit(served: Served, token: s
         time.sleep(2.5)  # notes are written
     assert secret[:-1] not in repr(events)
     assert secret[:-1] not in repr(served.hub.store.audit.trail(limit=1_000))
+
+
+@pytest.mark.parametrize(
+    ("said_by_client", "kept"),
+    [
+        ("\x1b[2Jevil, 127.0.0.1", "unknown"),
+        ("10.0.0.1, evil\x1b[31m", "unknown"),
+        ("x" * 9_000, "unknown"),
+        ("<script>", "unknown"),
+        ("6.6.6.6, 192.0.2.1", "192.0.2.1"),
+        ("6.6.6.6, 192.0.2.1:99", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_an_address_is_one_whatever_a_proxy_passes_on(
+    tmp_path: Path, said_by_client: str, kept: str
+) -> None:
+    """It goes into the audit, the logs and the list of tokens."""
+    with serving(tmp_path, behind_proxy=("127.0.0.1",)) as hub:
+        forwarded = f"X-Forwarded-For: {said_by_client}"
+        assert ask(hub.url, "/d/x", forwarded)[0] == 401
+        token = hub.token(Scope.FETCH)
+        ask(hub.url, "/d/x", f"Authorization: Bearer {token}", forwarded)
+        deadline = time.monotonic() + 10
+        while not (deeds := hub.hub.store.audit.trail()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert [one.origin for one in deeds] == [kept]
+        assert [one.used_from for one in hub.hub.store.tokens.all()] == [kept]

@@ -16,7 +16,7 @@ from stamina import instrumentation
 from vedette import __version__
 from vedette.cli.audited import attach
 from vedette.cli.output import error_document, printable, printable_event
-from vedette.errors import VedetteError
+from vedette.errors import UsageError, VedetteError
 
 EXIT_CODES = {
     0: "done",
@@ -151,6 +151,13 @@ def main() -> None:
     except VedetteError as error:
         _report(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
+    except UnicodeEncodeError as error:
+        # Of an argument: what others wrote is decoded before, with its errors handled.
+        if not any(map(_is_no_text, arguments)):
+            raise
+        said = UsageError(f"an argument is no text: {error.object!r:.200}", hint="Write UTF-8.")
+        _report(said, as_json="--json" in arguments)
+        sys.exit(said.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -163,6 +170,10 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_no_text(argument: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _report(error: VedetteError, *, as_json: bool) -> None:

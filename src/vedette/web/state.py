@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 _READERS = 4
 _MAKERS = 2
+UNKNOWN = "unknown"
+"""The address of who comes by a proxy that does not say a usable one."""
 
 
 class AppState:
@@ -71,7 +74,7 @@ class AppState:
         header = request.headers.get("authorization", "")
         given = request.path_params.get("token", "")
         presented = [given] if given else list(candidates(header))
-        origin = request.client.host if request.client else ""
+        origin = _origin(request)
         record: TokenRecord | None = None
         if presented:
             record = await self.read(lambda hub: identify(hub.store.tokens, presented))
@@ -113,3 +116,15 @@ class AppState:
         await self.notes.flush()
         for workers in (self._readers, self._makers, self._writer, self._taker):
             await asyncio.to_thread(workers.close)
+
+
+def _origin(request: Request) -> str:
+    """Return the address that a request comes from: by the kernel, or by a proxy that we believe.
+
+    A proxy may pass on what a client wrote there: what is no address is nobody's.
+    """
+    host = request.client.host if request.client else ""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return UNKNOWN
