@@ -157,6 +157,15 @@ def test_a_canary_that_went_silent_is_not_waited_out(hub: Hub) -> None:
 
 
 @pytest.mark.usefixtures("spread")
+def test_alerts_from_before_the_clock_was_put_back_stop_nothing(hub: Hub) -> None:
+    hold(hub, "first", 2)
+    alert(hub, "first", 12_345, minute_after(hub) + 3_600)
+    rollout = rolling.roll(hub, minute_after(hub) + 30)
+    assert rollout is not None
+    assert rollout.state == "canary"
+
+
+@pytest.mark.usefixtures("spread")
 def test_a_generation_that_makes_too_many_alerts_is_stopped_and_rolled_back(hub: Hub) -> None:
     hold(hub, "first", 2)
     alert(hub, "first", 12_345, minute_after(hub))
