@@ -31,11 +31,14 @@ def show_status(out: Output, status: Status, held: Held) -> None:
     if report.delivered:
         d = report.delivered
         out.say(
-            f"  came by {d.how}{f' ({d.reason})' if d.reason else ''}: fetched {d.fetch_s:.2f} s,"
+            f"  {how_text(d.how)}{f' ({d.reason})' if d.reason else ''}: fetched {d.fetch_s:.2f} s,"
             f" installed {d.install_s:.2f} s, live and proved {d.live_s:.2f} s"
         )
     if report.drifts:
-        out.say(f"  drifted {report.drifts} times; repaired last {moment(report.repaired_at)}")
+        times = "once" if report.drifts == 1 else f"{report.drifts} times"
+        out.say(
+            f"  drifted {times} since the agent's start; repaired last {moment(report.repaired_at)}"
+        )
     _show_hub(out, status, held)
     if report.eve:
         out.say(
@@ -46,6 +49,11 @@ def show_status(out: Output, status: Status, held: Held) -> None:
     running = Path(f"/proc/{status.pid}").exists() and status.pid != os.getpid()
     if not running:
         out.warn(f"  this is of {moment(report.at)}; the agent (process {status.pid}) has ended")
+
+
+def how_text(how: str) -> str:
+    """Return how a generation came into force."""
+    return "was already in force" if how == "nothing" else f"came by {how}"
 
 
 def _show_generation(out: Output, report: Report, held: Held) -> None:

@@ -9,6 +9,7 @@ import click
 
 from vedette.agent.settings import AgentSettings, load
 from vedette.agent.stick import Brought, bring
+from vedette.cli.agent_status import how_text
 from vedette.cli.common import hub, with_output
 from vedette.cli.output import Output, size
 from vedette.pipeline.carrying import export_wanted
@@ -99,7 +100,7 @@ def _show(out: Output, brought: Brought) -> None:
     total = len(proof.checks)
     line = (
         f"{pushed.sensor}: Suricata {proof.engine} holds generation {brought.generation}:"
-        f" {total - len(proof.failed)} of {total} checks, by {pushed.how},"
+        f" {total - len(proof.failed)} of {total} checks; it {how_text(pushed.how)},"
         f" in {pushed.install_s + pushed.live_s:.2f} s"
     )
     if proof.ok:

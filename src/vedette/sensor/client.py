@@ -302,7 +302,7 @@ def _no_engine(path: Path, error: OSError) -> SensorError:
     if isinstance(error, PermissionError):
         return SensorError(
             f"no permission to use {path}",
-            hint="Run Vedette as root or as the user of Suricata.",
+            hint="Put the user that Vedette runs as into the group of the socket, or run as root.",
         )
     if isinstance(error, TimeoutError):
         return SensorError(
