@@ -395,6 +395,20 @@ def test_patches_of_what_is_not_here_are_not_found(desk: Desk, agent: Agent) -> 
         assert answer.json()["hint"]
 
 
+def test_patches_lead_only_to_what_the_sensor_is_told(desk: Desk, agent: Agent) -> None:
+    """Whoever has a token could else have the hub make, and keep, one for each pair."""
+    first = open_generation(desk.settings.bundles)
+    assert first is not None
+    second = desk.publish("new.example")
+    third = desk.publish("other.example")
+    there = first.manifest.content_id
+    assert agent.get(f"/patch/{there}/{third}/{TARGET}").status_code == 200
+    refused = agent.get(f"/patch/{there}/{second}/{TARGET}")
+    assert refused.status_code == 404
+    assert "not told" in refused.json()["error"]
+    assert len(list(desk.settings.artifacts.rglob("*.patches.zst"))) == 1
+
+
 # -- reports -------------------------------------------------------------------------------
 
 

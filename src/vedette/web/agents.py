@@ -95,12 +95,23 @@ class _Agents:
         return Response(body, media_type="application/json", headers=_NO_STORE)
 
     async def patch(self, request: Request) -> Response:
-        """Answer the patches from what a sensor holds to another generation."""
-        await self._caller(request, Scope.FETCH)
+        """Answer the patches from what a sensor holds to the generation that it is told.
+
+        To no other: each pair costs the hub a calculation and a file, and there are very many.
+        """
+        caller = await self._caller(request, Scope.FETCH)
         path = request.path_params
         generation = _whole(path["generation"], _SERIAL_MAX)
         if generation is None:
             raise Refusal(400, "a generation is a whole number", hint="It is in the announcement.")
+        self._end_with_server()
+        told = await self._board.told(caller.sensor)
+        if told is None or told.announcement.read().generation != generation:
+            raise Refusal(
+                404,
+                f"sensor '{caller.sensor}' is not told generation {generation}",
+                hint="Ask for the announcement first; whole files are there of each generation.",
+            )
         made = await self._patches.get(path["before"], generation, path["target"])
         headers = {"cache-control": "private, max-age=31536000, immutable, no-transform"}
         if isinstance(made, bytes):
