@@ -156,13 +156,14 @@ def prove(
     traffic: bool,
     resolver: str,
     interface: str,
+    wait_s: float,
 ) -> None:
     """Ask the engine now whether it holds what was brought into force last.
 
     --traffic: a query for the name of this generation's canary is sent, and its alert awaited in
     eve.json.
     """
-    query = query_of(traffic=traffic, resolver=resolver, interface=interface)
+    query = query_of(traffic=traffic, resolver=resolver, interface=interface, wait_s=wait_s)
     proof = prove_now(_settings(given), query)
     show_proof(out, proof, whole=all_checks)
     out.result(proof)

@@ -19,6 +19,15 @@ _OPTIONS = (
     click.option("--traffic", is_flag=True, help="Also send one DNS query and await its alert."),
     click.option("--resolver", default="", metavar="ADDRESS", help="Whom to ask for that name."),
     click.option("--interface", default="", metavar="NAME", help="Put the query on this wire."),
+    click.option(
+        "--wait",
+        "wait_s",
+        default=10.0,
+        show_default=True,
+        type=click.FloatRange(0.1, 600),
+        metavar="SECONDS",
+        help="How long its alert may take.",
+    ),
 )
 
 
@@ -29,7 +38,7 @@ def traffic_options(command: F) -> F:
     return command
 
 
-def query_of(*, traffic: bool, resolver: str, interface: str) -> Traffic | None:
+def query_of(*, traffic: bool, resolver: str, interface: str, wait_s: float) -> Traffic | None:
     """Return the query that is wanted; None: none.
 
     Raises:
@@ -37,7 +46,9 @@ def query_of(*, traffic: bool, resolver: str, interface: str) -> Traffic | None:
     """
     if (resolver or interface) and not traffic:
         raise UsageError("--resolver and --interface are for --traffic", hint="Add --traffic.")
-    return Traffic(resolver=resolver, interface=interface) if traffic else None
+    if not traffic:
+        return None
+    return Traffic(resolver=resolver, interface=interface, timeout_s=wait_s)
 
 
 def show_proof(out: Output, proof: Proof, *, whole: bool) -> None:
@@ -49,6 +60,8 @@ def show_proof(out: Output, proof: Proof, *, whole: bool) -> None:
     )
     if proof.ok:
         out.good(line)
+    elif proof.holds:
+        out.bad(f"{line}; no alert of it came out of EVE")
     else:
         out.bad(line.replace(" holds ", " does NOT hold "))
     for check in proof.checks:

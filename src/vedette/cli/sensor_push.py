@@ -86,13 +86,14 @@ def prove(
     traffic: bool,
     resolver: str,
     interface: str,
+    wait_s: float,
 ) -> None:
     """Ask sensors (all without NAMES) whether they hold what was pushed last.
 
     --traffic: a query for the name of this generation's canary is sent on the sensor's machine, and
     its alert awaited in eve.json. Where an agent stands: vedette agent prove --traffic.
     """
-    query = query_of(traffic=traffic, resolver=resolver, interface=interface)
+    query = query_of(traffic=traffic, resolver=resolver, interface=interface, wait_s=wait_s)
 
     def job(one: Hub, name: str) -> Proof:
         return prove_current(one, name, traffic=query)

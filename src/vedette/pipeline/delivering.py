@@ -234,14 +234,14 @@ def keep_proof(
     """
     told, before = told_to(hub, sensor), hub.store.reports.state_of(sensor.name)
     last = report_of(before) if before else None
-    has_drifted = not proof.ok and (before is None or before.state != State.DRIFTED)
-    is_repaired = proof.ok and before is not None and before.state == State.DRIFTED
+    has_drifted = not proof.holds and (before is None or before.state != State.DRIFTED)
+    is_repaired = proof.holds and before is not None and before.state == State.DRIFTED
     holds_told = told is not None and told.content_id == proof.content_id
     report = Report(
         at=datetime.now(UTC),
         by=_BY,
         delivery=sensor.delivery,
-        state=State.PROVED if proof.ok else State.DRIFTED,
+        state=State.PROVED if proof.holds else State.DRIFTED,
         why=proof.why,
         serial=told.serial if told and holds_told else before.serial if before else 0,
         generation=proof.generation,

@@ -28,6 +28,10 @@ class Check(Struct, frozen=True, kw_only=True):
     """``direct``: the thing itself was asked for; ``indirect``: it follows from something else."""
 
 
+TRAFFIC = "traffic"
+"""Name of the check that goes through the network and EVE: red, it says nothing of what is held."""
+
+
 class Proof(Struct, frozen=True, kw_only=True):
     """What a sensor answered about one generation."""
 
@@ -46,6 +50,11 @@ class Proof(Struct, frozen=True, kw_only=True):
     def failed(self) -> tuple[Check, ...]:
         """What is not as it should be."""
         return tuple(check for check in self.checks if not check.ok)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the engine holds the generation, even if no alert came out of its EVE."""
+        return all(check.name == TRAFFIC for check in self.failed)
 
     @property
     def why(self) -> str:

@@ -20,13 +20,14 @@ from vedette.ruleset.manifest import SetInfo
 from vedette.sensor.canary_query import Heard, Way, send_query
 from vedette.sensor.canary_there import ask_there
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.evidence import TRAFFIC
 from vedette.sensor.install import Installed
 from vedette.sensor.proof import Check
 from vedette.sensor.protocol import Outcome
 from vedette.sensor.release import Release, datavalue, is_lookable
 from vedette.sensor.settings import Sensor
 
-NAME = "traffic"
+NAME = TRAFFIC
 _BUFFER = "dns.query"
 _POLL_S = 0.005
 _LINE_MAX = 1 << 22

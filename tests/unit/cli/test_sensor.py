@@ -253,6 +253,20 @@ def test_a_resolver_without_traffic_is_a_mistake(cli: Cli, suricata: FakeSuricat
     assert (refused.code, "--traffic" in refused.err) == (2, True)
 
 
+def test_a_canary_that_raises_no_alert_is_red_and_the_generation_is_held_all_the_same(
+    cli: Cli, suricata: FakeSuricata
+) -> None:
+    Path("eve.json").touch()
+    cli("sensor", "set", "gate", "--eve", "eve.json")
+    cli("sensor", "push")
+    proved = cli("sensor", "prove", "--traffic", "--resolver", "127.0.0.1", "--wait", "0.2")
+    assert proved.code == 9
+    assert "holds generation 1" in proved.out
+    assert "no alert of it came out of EVE" in proved.out
+    (one,) = cli("sensor", "list", "--json").json
+    assert (one["state"], one["report"]["drifts"]) == ("proved", 0)
+
+
 def test_several_sensors_are_pushed_to_side_by_side(cli: Cli, suricata: FakeSuricata) -> None:
     cli("sensor", "add", "gone", "--socket", "gone.sock", "--rules", "gone")
     pushed = cli("sensor", "push", "--json")
