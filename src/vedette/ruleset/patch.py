@@ -20,6 +20,7 @@ _WINDOWS = (1 << 9, 1 << 12, 1 << 16)
 """How far ahead a line is looked for again, in bytes; the next one if it is not there."""
 _LOST_MAX = 1_000
 """So many lines are looked for as far as that; files that differ more get short looks only."""
+_STEP_LINES = 1_000
 _FIRST_STEP, _LAST_STEP = 1 << 8, 1 << 16
 _VARINT_BYTES = 9
 _MORE = 0x80  # the bit of a byte that says that another follows
@@ -36,7 +37,7 @@ def make(old: Content, new: Content, most: int) -> bytes | None:
     """
     parts = [_MAGIC, _varint(len(old)), _varint(len(new))]
     size = sum(map(len, parts))
-    for copied, skipped, inserted in _walk(old, new):
+    for copied, skipped, inserted in walk(old, new):
         part = _varint(copied) + _varint(skipped) + _varint(len(inserted)) + inserted
         size += len(part)
         if size > most:
@@ -84,17 +85,19 @@ def apply(old: Content, patch: bytes, most: int) -> Iterator[bytes]:
         raise _damaged("it ends too soon")
 
 
-def _walk(old: Content, new: Content) -> Iterator[tuple[int, int, bytes]]:
+def walk(old: Content, new: Content) -> Iterator[tuple[int, int, bytes]]:
     """Yield how many bytes stay, how many of the old file go then, and what comes in their place.
 
-    Changed lines without one in between that stays are one step.
+    Changed lines without one in between that stays are one step, or several if they are many:
+    whoever has seen enough of a difference need not wait for its end.
     """
     i = j = lost = 0
     while i < len(old) or j < len(new):
         same = _same_lines(old, i, new, j)
         i, j = i + same, j + same
-        start_old, start_new = i, j
-        while i < len(old) and j < len(new):
+        start_old, start_new, left = i, j, _STEP_LINES
+        while i < len(old) and j < len(new) and left:
+            left -= 1
             windows = _WINDOWS if lost < _LOST_MAX else _WINDOWS[:-1]
             gone, come = _next_same(old, i, new, j, windows)
             if gone == come == 0:
@@ -102,7 +105,8 @@ def _walk(old: Content, new: Content) -> Iterator[tuple[int, int, bytes]]:
             lost += bool(gone and come)
             i, j = i + gone, j + come
         else:
-            i, j = len(old), len(new)
+            if left:
+                i, j = len(old), len(new)
         yield same, i - start_old, new[start_new:j]
 
 

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-_WINDOW = 1 << 16
-_FIRST_STEP = 1 << 8
+from vedette.ruleset.patch import Content, walk
 
 
 class Difference(NamedTuple):
@@ -32,30 +31,14 @@ def difference(old: Path, new: Path, limit: int) -> Difference | None:
         return _walk(before, after, limit)
 
 
-def _walk(old: mmap.mmap | bytes, new: mmap.mmap | bytes, limit: int) -> Difference | None:
+def _walk(old: Content, new: Content, limit: int) -> Difference | None:
     added: list[bytes] = []
     removed: list[bytes] = []
-    i = j = 0
-    while True:
-        same = _same_lines(old, i, new, j)
-        i, j = i + same, j + same
-        if i >= len(old) or j >= len(new):
-            removed += old[i:].splitlines()
-            added += new[j:].splitlines()
-            break
-        mine, theirs = _line(old, i), _line(new, j)
-        in_old = old.find(b"\n" + theirs, i, i + _WINDOW)
-        in_new = new.find(b"\n" + mine, j, j + _WINDOW)
-        if in_old >= 0 and (in_new < 0 or in_old - i <= in_new - j):
-            removed += old[i:in_old].splitlines()
-            i = in_old + 1
-        elif in_new >= 0:
-            added += new[j:in_new].splitlines()
-            j = in_new + 1
-        else:
-            removed.append(mine.rstrip(b"\n"))
-            added.append(theirs.rstrip(b"\n"))
-            i, j = i + len(mine), j + len(theirs)
+    at = 0
+    for same, gone, come in walk(old, new):
+        removed += old[at + same : at + same + gone].splitlines()
+        added += come.splitlines()
+        at += same + gone
         if len(added) + len(removed) > 2 * limit:
             return None
     moved = set(added) & set(removed)
@@ -66,31 +49,8 @@ def _walk(old: mmap.mmap | bytes, new: mmap.mmap | bytes, limit: int) -> Differe
     return result if len(result.added) + len(result.removed) <= limit else None
 
 
-def _same_lines(old: mmap.mmap | bytes, i: int, new: mmap.mmap | bytes, j: int) -> int:
-    """How many bytes from here on are the same whole lines in both."""
-    end = min(len(old) - i, len(new) - j)
-    same, step = 0, _FIRST_STEP
-    while same < end:
-        step = min(step, end - same)
-        if old[i + same : i + same + step] == new[j + same : j + same + step]:
-            same += step
-            step = min(step * 2, _WINDOW)
-        elif step == 1:
-            break
-        else:
-            step //= 2
-            end = same + 2 * step + 1
-    last = old.rfind(b"\n", i, i + same)
-    return last + 1 - i if last >= 0 else 0
-
-
-def _line(data: mmap.mmap | bytes, start: int) -> bytes:
-    end = data.find(b"\n", start)
-    return data[start:] if end < 0 else data[start : end + 1]
-
-
 @contextmanager
-def _bytes_of(path: Path) -> Iterator[mmap.mmap | bytes]:
+def _bytes_of(path: Path) -> Iterator[Content]:
     with path.open("rb") as file:
         if path.stat().st_size == 0:
             yield b""
