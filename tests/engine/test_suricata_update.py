@@ -147,12 +147,15 @@ def test_what_did_not_change_is_not_fetched_again(served: Served, consumer: Cons
     assert "No changes detected" in text
     deadline = time.monotonic() + 10
     tokens = served.hub.store.tokens
-    while "check" not in {f.what for f in tokens.fetches("edge")} and time.monotonic() < deadline:
+    reports = served.hub.store.reports
+    while time.monotonic() < deadline and not (
+        "check" in {f.what for f in tokens.fetches("edge")} and reports.state_of("edge")
+    ):
         time.sleep(0.1)
     whats = {fetch.what: fetch.agent for fetch in tokens.fetches("edge")}
     assert whats.keys() == {"archive", "check"}
     assert whats["archive"].startswith("Suricata-Update/")
-    state = served.hub.store.reports.state_of("edge")
+    state = reports.state_of("edge")
     assert state is not None
     assert (state.state, state.generation) == ("fetched", 1)
 

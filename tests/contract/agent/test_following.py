@@ -25,6 +25,7 @@ from vedette.pipeline.announcing import wanted_for
 from vedette.pipeline.hub import Hub
 from vedette.pipeline.signing import rotate, signing_key
 from vedette.sensor.client import SuricataSocket
+from vedette.sensor.proof import Proof
 from vedette.sensor.settings import Delivery
 from vedette.sensor.wire import SignedAnnouncement, State
 from vedette.store.tokens import Scope
@@ -386,18 +387,15 @@ def test_what_another_tool_installed_long_ago_is_behind_and_no_drift(site: Site)
     with site.running(delivery=delivery, state=str(site.path / "beside")) as agent:
         wait_until(proved(agent, 1))
         for number in range(2, 8):
+            before = agent.situation.facts.proof
             site.publish([*NAMES, f"new{number}.example"])
-            wait_until(lambda wanted=number: _asked_for(agent, wanted))
+            wait_until(lambda wanted=number, old=before: _asked_for(agent, wanted, old))
             proof = agent.situation.facts.proof
             assert proof is not None
             assert (state(agent), proof.generation, proof.ok) == (State.BEHIND, 1, True)
 
 
-def _asked_for(agent: Agent, generation: int) -> bool:
-    """Whether a generation is known here, and the engine was asked since."""
+def _asked_for(agent: Agent, generation: int, before: Proof | None) -> bool:
+    """Whether a generation is known here, and the engine was asked since a proof."""
     known = [one.release.generation for one in agent.applier.recent()]
-    before = agent.situation.facts.proof
-    if generation not in known or before is None:
-        return False
-    wait_until(lambda: agent.situation.facts.proof is not before)
-    return True
+    return generation in known and agent.situation.facts.proof is not before

@@ -216,7 +216,7 @@ def test_a_manifest_that_is_rightly_signed_writes_and_reads_nowhere_else(
     new = {path.relative_to(held.path) for path in set(held.path.rglob("*")) - there}
     assert all(path.parent.name in {"manifests", "hub", "state"} for path in new), new
     held.publish([*NAMES, "later.example"])
-    assert (report := held.once()).state is State.PROVED, report.why
+    wait_until(lambda: held.once().state is State.PROVED)  # as soon as the server has seen it
 
 
 @pytest.mark.parametrize("changes", [{"serial": 2**53}, {"generation": 2**60}])
