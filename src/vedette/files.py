@@ -9,12 +9,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import mmap
 import os
+import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -110,6 +112,38 @@ def read_secret(path: Path, *, most: int = 1 << 16) -> bytes:
     if len(content) > most:
         raise OSError(f"longer than {most:,} bytes")
     return content
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[bytes | mmap.mmap]:
+    """Map a file for reading; an empty one, which cannot be mapped, is ``b""``.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
+
+
+@contextmanager
+def stage_in(root: Path, prefix: str) -> Iterator[Path]:
+    """Make a directory that is gone afterwards; what a killed one left there goes with it.
+
+    Args:
+        root: Where; on the same file system as whatever is moved out of it.
+        prefix: Of its name, which nothing else in ``root`` begins with.
+    """
+    for left in root.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    stage = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def open_decompressed(

@@ -21,8 +21,10 @@ import zstandard
 from vedette.files import (
     ExposedError,
     UnpackError,
+    mapped,
     open_decompressed,
     read_secret,
+    stage_in,
     write_atomically,
 )
 
@@ -213,3 +215,26 @@ def test_a_secret_is_small(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(OSError, match="longer than 3 bytes"):
         read_secret(path, most=3)
+
+
+@pytest.mark.parametrize("content", [b"", b"a\nb\n"])
+def test_a_mapped_file_reads_like_any_other(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    with mapped(path) as data:
+        assert (len(data), bytes(data[:])) == (len(content), content)
+
+
+def test_a_stage_is_gone_afterwards_and_takes_what_a_killed_one_left(tmp_path: Path) -> None:
+    left, other = tmp_path / ".stage-left", tmp_path / "other"
+    left.mkdir()
+    other.mkdir()
+
+    def fail_inside() -> None:
+        with stage_in(tmp_path, ".stage-") as stage:
+            assert set(tmp_path.iterdir()) == {stage, other}
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_inside()
+    assert list(tmp_path.iterdir()) == [other]

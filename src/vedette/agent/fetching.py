@@ -7,9 +7,7 @@ names. Nothing is installed here.
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -19,9 +17,9 @@ from vedette.agent.failures import NotThereError
 from vedette.agent.hub import Hub
 from vedette.agent.staging import Staging
 from vedette.errors import BundleError, HubError, TrustError
-from vedette.files import open_decompressed, write_atomically
+from vedette.files import mapped, open_decompressed, write_atomically
 from vedette.ruleset.manifest import Manifest, SetInfo
-from vedette.ruleset.patch import Content, apply
+from vedette.ruleset.patch import apply
 from vedette.ruleset.patchset import WHOLE_MAX, How, Piece, read_body, read_index
 from vedette.sensor.install import Installed, RulesDirectory
 from vedette.sensor.release import RULES_FILE, Release, file_name
@@ -241,7 +239,7 @@ class _Patching:
         if piece.how is How.WHOLE:
             self.made[name] = self._staging.save(name, digest, [body])
             return
-        with _mapped(self._current.path / name) as old:
+        with mapped(self._current.path / name) as old:
             self.made[name] = self._staging.save(name, digest, _joined(apply(old, body, most)))
 
 
@@ -256,16 +254,6 @@ def _joined(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield b"".join(kept)
             kept, size = [], 0
     yield b"".join(kept)
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[Content]:
-    with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data
 
 
 def _whole(hub: Hub, release: Release, name: str, staging: Staging) -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 
 from vedette.bundle.generation import Generation
+from vedette.files import mapped
 from vedette.model import IndicatorType, Key
 from vedette.ruleset.lines import encode
 from vedette.ruleset.sets import SetSpec
@@ -33,8 +33,5 @@ def _tells(spec: SetSpec) -> bool:
 
 
 def _has_line(path: Path, line: bytes) -> bool:
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data[: len(line)] == line or data.find(b"\n" + line) >= 0
+    with mapped(path) as data:
+        return data[: len(line)] == line or data.find(b"\n" + line) >= 0

@@ -27,7 +27,7 @@ from msgspec import Struct
 from vedette import __version__
 from vedette.bundle.generation import directory_of, open_generation
 from vedette.errors import BundleError, StoreError
-from vedette.files import sync_directory
+from vedette.files import stage_in, sync_directory
 from vedette.pipeline.announcing import needed_generations
 from vedette.pipeline.backup_index import (
     APART,
@@ -77,7 +77,7 @@ def back_up(hub: Hub, target: Path, *, config: Path | None = None, keep: int = 0
     is_directory = target.is_dir()
     path = target / f"{now:%Y%m%dT%H%M%SZ}{SUFFIX}" if is_directory else target
     try:
-        with _staged(hub) as stage, _written(path) as file:
+        with stage_in(hub.settings.state_dir, _STAGE) as stage, _written(path) as file:
             index = _fill(hub, stage, file, config, now)
         removed = _prune(target, keep) if is_directory and keep else ()
         size = path.stat().st_size
@@ -88,19 +88,6 @@ def back_up(hub: Hub, target: Path, *, config: Path | None = None, keep: int = 0
         ) from error
     log.info("backup.made", path=str(path), size=size, generations=list(index.generations))
     return BackedUp(path=str(path), size=size, index=index, removed=removed)
-
-
-@contextmanager
-def _staged(hub: Hub) -> Iterator[Path]:
-    """Make a directory for the moment's picture; what a killed backup left goes with it."""
-    root = hub.settings.state_dir
-    for left in root.glob(f"{_STAGE}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=root))
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 @contextmanager

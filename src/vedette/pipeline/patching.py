@@ -6,10 +6,9 @@ Hard rule: a patch that is kept was applied once and made what the manifest says
 from __future__ import annotations
 
 import hashlib
-import mmap
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ import zstandard
 
 from vedette.bundle.generation import Generation, history, open_generation
 from vedette.errors import BundleError, UsageError
-from vedette.files import write_atomically
+from vedette.files import mapped, write_atomically
 from vedette.pipeline.hub import Hub
 from vedette.ruleset.engine import Target
 from vedette.ruleset.patch import Content, apply, make
@@ -118,7 +117,7 @@ def _pieces(old: Generation, new: Generation, target: str) -> Iterator[_Made]:
         if known == sha256:
             yield _Made(Piece(name=name, how=How.SAME))
             continue
-        with _mapped(targets[name]) as content:
+        with mapped(targets[name]) as content:
             body = _patch(sources[name], content, sha256) if known else None
             if body is not None:
                 yield _Made(Piece(name=name, how=How.PATCH, size=len(body)), body)
@@ -130,7 +129,7 @@ def _pieces(old: Generation, new: Generation, target: str) -> Iterator[_Made]:
 
 def _patch(path: Path, new: Content, sha256: str) -> bytes | None:
     """Return a patch that is worth it and right."""
-    with _mapped(path) as old:
+    with mapped(path) as old:
         patch = make(old, new, min(len(new) // _SHARE, _PATCH_MAX))
         if patch is None:
             return None
@@ -141,13 +140,3 @@ def _patch(path: Path, new: Content, sha256: str) -> bytes | None:
         log.error("patches.damaged", file=str(path), hint="Run: vedette bundle verify")
         return None
     return patch
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[Content]:
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data

@@ -9,11 +9,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import sqlite3
 import struct
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -26,7 +24,7 @@ from msgspec import Struct
 from vedette.bundle.generation import repair, verify
 from vedette.config import Settings
 from vedette.errors import BundleError, BusyError, StoreError, UsageError
-from vedette.files import open_decompressed, sync_directory, write_atomically
+from vedette.files import open_decompressed, stage_in, sync_directory, write_atomically
 from vedette.pipeline.backup_index import (
     BUNDLES,
     CONFIG,
@@ -188,7 +186,7 @@ def restore(
                 f"there is something in {root} already: {there[0].name}",
                 hint="Nothing was changed. To put that aside and go on: --replace",
             )
-        with _stage(root) as stage:
+        with stage_in(root, _STAGE) as stage:
             index = check(path, stage)
             with _alone(settings):
                 aside, written = _place(settings, stage, config)
@@ -198,17 +196,6 @@ def restore(
             f"cannot restore into {root}: {error.strerror} ({error.filename})",
             hint="All of the state directory must belong to the user that Vedette runs as.",
         ) from error
-
-
-@contextmanager
-def _stage(root: Path) -> Iterator[Path]:
-    for left in root.glob(f"{_STAGE}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=root))
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _there(root: Path) -> list[Path]:

@@ -6,12 +6,10 @@ thousand changed: some tens of milliseconds). Any two files give a right answer,
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from vedette.files import mapped
 from vedette.ruleset.patch import Content, walk
 
 
@@ -27,7 +25,7 @@ def difference(old: Path, new: Path, limit: int) -> Difference | None:
 
     Lines are expected to be unique. A file that was only reordered may count as over the limit.
     """
-    with _bytes_of(old) as before, _bytes_of(new) as after:
+    with mapped(old) as before, mapped(new) as after:
         return _walk(before, after, limit)
 
 
@@ -47,13 +45,3 @@ def _walk(old: Content, new: Content, limit: int) -> Difference | None:
         [line for line in removed if line not in moved],
     )
     return result if len(result.added) + len(result.removed) <= limit else None
-
-
-@contextmanager
-def _bytes_of(path: Path) -> Iterator[Content]:
-    with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data

@@ -9,6 +9,7 @@ import msgspec
 from vedette.errors import SensorError
 from vedette.sensor.client import SuricataSocket
 from vedette.sensor.difference import difference
+from vedette.sensor.evidence import TRAFFIC
 from vedette.sensor.install import Installed, RulesDirectory, State
 from vedette.sensor.proof import Check, Plan, Proof, prove
 from vedette.sensor.reach import directory_of, engine_of, reached
@@ -18,7 +19,7 @@ from vedette.sensor.settings import Sensor
 from vedette.sensor.traffic import Traffic, prove_traffic
 
 _CHANGES_MAX = 20_000
-_NOT_THE_ENGINE = frozenset({"files", "traffic"})
+_NOT_THE_ENGINE = frozenset({"files", TRAFFIC})
 """Checks that may be red while the engine holds everything."""
 
 
